@@ -1,0 +1,1 @@
+//! How desired state is rendered and applied: kustomize, helm, raw manifests, server-side apply.

@@ -1,0 +1,1 @@
+//! The GitOps toolkit core: the object model, the traits and the reconcile loop.

@@ -1,0 +1,1 @@
+//! Kubernetes: clusters over kube-rs, and an API server in memory.
