@@ -24,6 +24,7 @@ pub mod source;
 pub mod store;
 pub mod time;
 pub mod tree;
+pub mod yaml;
 
 pub use applier::{Applier, ApplyError, Health, HealthStatus, Outcome, Report};
 pub use artifact::{Artifact, Revision};
