@@ -124,6 +124,9 @@ pub enum ApplyError {
     /// A guard against deleting too much.
     #[error("refused: {0}")]
     Guard(String),
+    /// The audit journal could not be kept.
+    #[error(transparent)]
+    Audit(#[from] crate::audit::JournalError),
     /// Objects that do not become ready.
     #[error("{0}")]
     NotHealthy(String),
@@ -156,7 +159,7 @@ impl ApplyError {
             Self::Object { error, .. } => error.class(),
             Self::Invalid { .. } | Self::Detached | Self::Mismatch(_) | Self::Guard(_) => Class::Terminal,
             Self::OwnedByOther { .. } => Class::Denied,
-            Self::Stale { .. } | Self::NotHealthy(_) => Class::Transient,
+            Self::Stale { .. } | Self::NotHealthy(_) | Self::Audit(_) => Class::Transient,
             Self::Interrupted(interrupted) => interrupted.class(),
             Self::Other { class, .. } => *class,
         }

@@ -19,6 +19,7 @@ pub mod inventory;
 pub mod manifests;
 pub mod object;
 pub mod plan;
+pub mod reconcile;
 pub mod renderer;
 pub mod source;
 pub mod store;
