@@ -173,7 +173,8 @@ impl Units {
         lock(&self.pipelines).get(unit).cloned()
     }
 
-    /// Looks for a new revision of a source; if there is one, the pipelines that follow the source give way to it.
+    /// Looks for a new revision of a source; if there is one, the pipelines that follow the source give way to it, unless
+    /// they have taken it up already.
     async fn renew(
         &self,
         cx: &Context,
@@ -181,10 +182,12 @@ impl Units {
         source: &SourceUnit,
         handle: &Handle<Unit>,
     ) -> Result<(), ReconcileError> {
-        if source.reconcile(cx).await? {
+        if let Some(revision) = source.reconcile(cx).await? {
             let pipelines = lock(&self.pipelines);
             let followers = pipelines.iter().filter(|(_, entry)| entry.pipeline.source == *unit);
-            followers.for_each(|(follower, _)| handle.supersede(follower.clone()));
+            followers
+                .filter(|(_, entry)| !entry.has_attempted(&revision))
+                .for_each(|(follower, _)| handle.supersede(follower.clone()));
         }
         Ok(())
     }

@@ -24,18 +24,31 @@ pub(super) struct PipelineUnit {
     state: Mutex<Option<PipelineState>>,
     /// What the last artifact rendered to: the same files are not rendered again.
     rendered: Mutex<Option<(Artifact, Manifests)>>,
+    /// The revision that the last run took up, be it under way or over.
+    attempted: Mutex<Option<Revision>>,
     /// Everything it owns is to be deleted, and then itself.
     pub(super) deleting: AtomicBool,
 }
 
 impl PipelineUnit {
     pub(super) fn new(pipeline: Pipeline) -> Self {
-        Self { pipeline, state: Mutex::new(None), rendered: Mutex::new(None), deleting: AtomicBool::new(false) }
+        Self {
+            pipeline,
+            state: Mutex::default(),
+            rendered: Mutex::default(),
+            attempted: Mutex::default(),
+            deleting: AtomicBool::new(false),
+        }
     }
 
     /// The revision that was last applied in full.
     pub(super) fn last_applied_revision(&self) -> Option<Revision> {
         lock(&self.state).as_ref()?.last_applied_revision.clone()
+    }
+
+    /// Whether a run has taken this revision up.
+    pub(super) fn has_attempted(&self, revision: &Revision) -> bool {
+        lock(&self.attempted).as_ref() == Some(revision)
     }
 
     /// One run: render, plan, apply, wait.
@@ -46,6 +59,7 @@ impl PipelineUnit {
         artifact: Artifact,
     ) -> Result<Next, ReconcileError> {
         let cx = cx.clone().with_artifact(artifact.clone());
+        *lock(&self.attempted) = Some(artifact.revision.clone());
         let mut state = self.load(store).await?;
         let outcome = self.bring_about(&cx, store, &artifact, &mut state).await;
         if let Err(error) = &outcome

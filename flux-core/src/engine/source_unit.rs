@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::lock;
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Revision};
 use crate::context::Context;
 use crate::event::Severity;
 use crate::reconcile::ReconcileError;
@@ -26,15 +26,16 @@ impl SourceUnit {
         lock(&self.artifact).clone()
     }
 
-    /// Looks for a new revision and fetches it. Answers whether there was one.
-    pub(super) async fn reconcile(&self, cx: &Context) -> Result<bool, ReconcileError> {
+    /// Looks for a new revision and fetches it. Answers with it, if there was one.
+    pub(super) async fn reconcile(&self, cx: &Context) -> Result<Option<Revision>, ReconcileError> {
         match self.renew(cx).await {
             Ok(Some(artifact)) => {
                 let message = format!("stored artifact for {}", describe(&artifact));
+                let revision = artifact.revision.clone();
                 cx.clone().with_artifact(artifact).event(Severity::Info, "NewArtifact", message);
-                Ok(true)
+                Ok(Some(revision))
             }
-            Ok(None) => Ok(false),
+            Ok(None) => Ok(None),
             Err(error) => Err(ReconcileError::new(error.class(), "FetchFailed", error)),
         }
     }
