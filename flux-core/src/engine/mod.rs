@@ -185,9 +185,14 @@ impl Units {
         if let Some(revision) = source.reconcile(cx).await? {
             let pipelines = lock(&self.pipelines);
             let followers = pipelines.iter().filter(|(_, entry)| entry.pipeline.source == *unit);
-            followers
-                .filter(|(_, entry)| !entry.has_attempted(&revision))
-                .for_each(|(follower, _)| handle.supersede(follower.clone()));
+            for (follower, entry) in followers {
+                match entry.attempted() {
+                    Some(attempted) if attempted == revision => {}
+                    Some(_) => handle.supersede(follower.clone()),
+                    // Nothing to give way yet: a run that has only just started finds the new artifact.
+                    None => handle.trigger(follower.clone()),
+                }
+            }
         }
         Ok(())
     }

@@ -24,7 +24,6 @@ pub(super) struct PipelineUnit {
     state: Mutex<Option<PipelineState>>,
     /// What the last artifact rendered to: the same files are not rendered again.
     rendered: Mutex<Option<(Artifact, Manifests)>>,
-    /// The revision that the last run took up, be it under way or over.
     attempted: Mutex<Option<Revision>>,
     /// Everything it owns is to be deleted, and then itself.
     pub(super) deleting: AtomicBool,
@@ -46,9 +45,9 @@ impl PipelineUnit {
         lock(&self.state).as_ref()?.last_applied_revision.clone()
     }
 
-    /// Whether a run has taken this revision up.
-    pub(super) fn has_attempted(&self, revision: &Revision) -> bool {
-        lock(&self.attempted).as_ref() == Some(revision)
+    /// The revision that the last run took up, be it under way or over.
+    pub(super) fn attempted(&self) -> Option<Revision> {
+        lock(&self.attempted).clone()
     }
 
     /// One run: render, plan, apply, wait.
