@@ -1,1 +1,3 @@
-//! Kubernetes: clusters over kube-rs, and an API server in memory.
+//! Kubernetes: clusters over kube-rs, an API server in memory, and the Flux documents.
+
+pub mod api;
