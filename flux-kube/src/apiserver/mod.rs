@@ -1,0 +1,4 @@
+//! A Kubernetes API server in memory.
+
+mod fields;
+mod schema;
