@@ -72,7 +72,9 @@ fn run(steps: &[Value], deduced: bool) -> Vec<Value> {
             Ok((object.clone(), updated.unwrap()))
         };
         match result {
-            Ok((object, mut managers)) => {
+            Ok((mut object, mut managers)) => {
+                // Where managedFields go, metadata is made.
+                object.as_object_mut().unwrap().entry("metadata").or_insert_with(|| json!({}));
                 let mut fields = managers.encode(None).unwrap_or_else(|| json!([]));
                 for f in fields.as_array_mut().unwrap() {
                     let f = f.as_object_mut().unwrap();

@@ -185,7 +185,7 @@ pub(crate) fn remove(schema: &Schema, ty: TypeId, value: &Value, set: &FieldSet)
                 match node {
                     Some(node) if node.member => {}
                     Some(node) if !node.children.is_empty() => {
-                        out.push(remove(schema, list.element, item, &node.children));
+                        out.push(emptied(item, remove(schema, list.element, item, &node.children)));
                     }
                     _ => out.push(item.clone()),
                 }
@@ -202,7 +202,7 @@ pub(crate) fn remove(schema: &Schema, ty: TypeId, value: &Value, set: &FieldSet)
                     Some(node) if node.member => {}
                     Some(node) if !node.children.is_empty() => {
                         let item = match map.type_of(key) {
-                            Some(ty) => remove(schema, ty, item, &node.children),
+                            Some(ty) => emptied(item, remove(schema, ty, item, &node.children)),
                             None => item.clone(),
                         };
                         out.insert(key.clone(), item);
@@ -215,5 +215,14 @@ pub(crate) fn remove(schema: &Schema, ty: TypeId, value: &Value, set: &FieldSet)
             if out.is_empty() { Value::Null } else { Value::Object(out) }
         }
         _ => Value::Null,
+    }
+}
+
+/// A container that lost all it held stays, empty.
+fn emptied(before: &Value, after: Value) -> Value {
+    match (after, before) {
+        (Value::Null, Value::Object(_)) => Value::Object(JsonMap::new()),
+        (Value::Null, Value::Array(_)) => Value::Array(Vec::new()),
+        (after, _) => after,
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::element::PathElement;
 use super::set::FieldSet;
-use crate::apiserver::schema::{List, ListKind, Map, Scalar, Schema, Type, TypeId};
+use crate::apiserver::schema::{Field, List, ListKind, Map, Scalar, Schema, Type, TypeId};
 
 /// A value does not have the type it should have, with the path of each offence.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -223,8 +223,8 @@ pub(super) fn item_element(schema: &Schema, list: &List, item: &Value) -> Result
     for key in keys {
         if let Some(value) = map.get(&**key) {
             found.push((key.clone(), value.clone()));
-        } else if let Some(default) = fields.and_then(|m| m.field(key)).and_then(|f| f.default.as_ref()) {
-            found.push((key.clone(), default.clone()));
+        } else if let Some(default) = fields.and_then(|m| m.field(key)).and_then(|f| key_default(schema, f)) {
+            found.push((key.clone(), default));
         }
     }
     if found.is_empty() {
@@ -236,6 +236,19 @@ pub(super) fn item_element(schema: &Schema, list: &List, item: &Value) -> Result
     }
     found.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(PathElement::Key(found.into()))
+}
+
+/// What a missing key counts as: its default, or the zero value of a field that is always written.
+fn key_default(schema: &Schema, field: &Field) -> Option<Value> {
+    if field.default.is_some() {
+        return field.default.clone();
+    }
+    match schema.get(field.ty) {
+        Type::Scalar(Scalar::String) if field.always => Some(Value::from("")),
+        Type::Scalar(Scalar::Int32 | Scalar::Int64) if field.always => Some(Value::from(0)),
+        Type::Scalar(Scalar::Boolean) if field.always => Some(Value::from(false)),
+        _ => None,
+    }
 }
 
 /// Checks that a value conforms to its type.
