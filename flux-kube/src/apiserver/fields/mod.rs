@@ -342,3 +342,5 @@ pub(crate) fn sorted(value: &Value) -> Value {
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+pub(crate) use conformance::corpus;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::element::PathElement;
 use super::set::FieldSet;
+use crate::apiserver::gotext::{go_syntax, go_type, go_value};
 use crate::apiserver::schema::{Field, List, ListKind, Map, Scalar, Schema, Type, TypeId};
 
 /// A value does not have the type it should have, with the path of each offence.
@@ -132,47 +133,6 @@ pub(super) fn atom<'a>(schema: &'a Schema, ty: TypeId, value: &Value) -> Atom<'a
             Value::Object(_) | Value::Null => Atom::Map(MapOf::Deduced(ty)),
             _ => Atom::Scalar(None),
         },
-    }
-}
-
-/// Go's name of a value's type and Go's `%v` of it, for messages.
-fn go_type(v: &Value) -> &'static str {
-    match v {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(n) if n.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
-    }
-}
-
-fn go_value(v: &Value) -> String {
-    match v {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(s) => s.clone(),
-        Value::Array(a) => format!("[{}]", a.iter().map(go_value).collect::<Vec<_>>().join(" ")),
-        Value::Object(m) => {
-            let mut keys: Vec<_> = m.iter().collect();
-            keys.sort_by(|a, b| a.0.cmp(b.0));
-            format!("map[{}]", keys.iter().map(|(k, v)| format!("{k}:{}", go_value(v))).collect::<Vec<_>>().join(" "))
-        }
-        other => other.to_string(),
-    }
-}
-
-fn go_syntax(v: &Value) -> String {
-    match v {
-        Value::Null => "interface {}(nil)".to_owned(),
-        Value::Array(a) => format!("[]interface {{}}{{{}}}", a.iter().map(go_syntax).collect::<Vec<_>>().join(", ")),
-        Value::Object(m) => {
-            let mut keys: Vec<_> = m.iter().collect();
-            keys.sort_by(|a, b| a.0.cmp(b.0));
-            let parts: Vec<_> = keys.iter().map(|(k, v)| format!("{k:?}:{}", go_syntax(v))).collect();
-            format!("map[string]interface {{}}{{{}}}", parts.join(", "))
-        }
-        other => other.to_string(),
     }
 }
 
