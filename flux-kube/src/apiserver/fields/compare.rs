@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::element::{PathElement, equal_values};
 use super::set::FieldSet;
-use super::typed::{Atom, ListOf, MapOf, TypeErrors, atom, check_scalar, item_element};
+use super::typed::{Atom, Fields, MapOf, TypeErrors, atom, check_scalar, item_element, root};
 use crate::apiserver::schema::{List, Schema, TypeId};
 
 /// The difference between two values. No field is in more than one of the sets.
@@ -53,9 +53,9 @@ enum Change {
 ///
 /// # Errors
 /// A value of a form its type does not allow.
-pub(crate) fn compare(schema: &Schema, ty: TypeId, old: &Value, new: &Value) -> Result<Comparison, TypeErrors> {
+pub(crate) fn compare(schema: &Schema, ty: TypeId, old: &Fields, new: &Fields) -> Result<Comparison, TypeErrors> {
     let mut out = Comparison::default();
-    walk(schema, ty, Some(old), Some(new), &mut out)?;
+    maps(schema, root(schema, ty), Some(old), Some(new), &mut out)?;
     Ok(out)
 }
 
@@ -120,7 +120,6 @@ fn handle(
                     Ok(None)
                 }
                 _ => {
-                    let _: ListOf<'_> = list;
                     *leaf = true;
                     Ok(leaf_change(old, new))
                 }
@@ -128,7 +127,7 @@ fn handle(
         }
         Atom::Map(map) => {
             let (o, n) = (fields(old), fields(new));
-            let empty = |m: Option<&serde_json::Map<String, Value>>| m.is_none_or(serde_json::Map::is_empty);
+            let empty = |m: Option<&Fields>| m.is_none_or(Fields::is_empty);
             if map.atomic() || (empty(o) && empty(n)) {
                 *leaf = true;
                 return Ok(leaf_change(old, new));
@@ -146,15 +145,15 @@ pub(super) fn items(v: Option<&Value>) -> &[Value] {
     }
 }
 
-pub(super) fn fields(v: Option<&Value>) -> Option<&serde_json::Map<String, Value>> {
+pub(super) fn fields(v: Option<&Value>) -> Option<&Fields> {
     v.and_then(Value::as_object)
 }
 
 fn maps(
     schema: &Schema,
     map: MapOf<'_>,
-    old: Option<&serde_json::Map<String, Value>>,
-    new: Option<&serde_json::Map<String, Value>>,
+    old: Option<&Fields>,
+    new: Option<&Fields>,
     out: &mut Comparison,
 ) -> Result<(), TypeErrors> {
     let mut one = |key: &str, o: Option<&Value>, n: Option<&Value>| -> Result<(), TypeErrors> {
@@ -171,9 +170,10 @@ fn maps(
     for (key, o) in old.into_iter().flatten() {
         let n = new.and_then(|m| m.get(key));
         // Equal scalars, the common case, need no further look.
-        if !matches!((o, n), (Value::String(a), Some(Value::String(b))) if a == b) {
-            one(key, Some(o), n)?;
+        if matches!((o, n), (Value::String(a), Some(Value::String(b))) if a == b) {
+            continue;
         }
+        one(key, Some(o), n)?;
     }
     for (key, n) in new.into_iter().flatten() {
         if old.is_none_or(|m| !m.contains_key(key)) {
@@ -199,7 +199,7 @@ fn lists(schema: &Schema, list: &List, old: &[Value], new: &[Value], out: &mut C
         let (o, n) = group.split_at(split);
         let Some((element, ..)) = group.first() else { continue };
         let mut below = Comparison::default();
-        let mut one = |o: Option<&Value>, n: Option<&Value>, below: &mut Comparison| {
+        let one = |o: Option<&Value>, n: Option<&Value>, below: &mut Comparison| {
             walk(schema, list.element, o, n, below).map_err(|e| e.below(element))
         };
         let change = match (o, n) {

@@ -11,7 +11,7 @@ use crate::apiserver::schema::Type;
 struct OneVersion<'a>(&'a Schema, TypeId, &'a str);
 
 impl Versions for OneVersion<'_> {
-    fn convert<'a>(&'a self, object: &'a Value, version: &str) -> Option<Typed<'a>> {
+    fn convert<'a>(&'a self, object: &'a Fields, version: &str) -> Option<Typed<'a>> {
         (version == self.2).then(|| Typed { schema: self.0, ty: self.1, value: Cow::Borrowed(object) })
     }
 }
@@ -31,11 +31,11 @@ pub(crate) fn corpus(name: &str) -> Option<Vec<Value>> {
 /// The live object, its managers and the answer of one row's steps.
 fn run(steps: &[Value], deduced: bool) -> Vec<Value> {
     let mut untyped = Schema::with_metadata();
-    let mut live: Option<(Value, Managers)> = None;
+    let mut live: Option<(Fields, Managers)> = None;
     let mut out = Vec::new();
     let root = untyped.add(Type::Deduced);
     for step in steps {
-        let object = &step["object"];
+        let object = step["object"].as_object().unwrap();
         let (version, kind) = (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
         let group = match version {
             "v1" => "core.v1".to_owned(),
@@ -59,7 +59,7 @@ fn run(steps: &[Value], deduced: bool) -> Vec<Value> {
             now: Arc::from("2026-01-01T00:00:00Z"),
         };
         let by = step["manager"].as_str().unwrap();
-        let nothing = json!({"apiVersion": version, "kind": kind});
+        let nothing = manager.nothing();
         let result = if step["op"] == "apply" {
             let (object_live, managers) =
                 live.as_ref().map_or((&nothing, Managers::default()), |(o, m)| (o, m.clone()));
@@ -74,7 +74,7 @@ fn run(steps: &[Value], deduced: bool) -> Vec<Value> {
         match result {
             Ok((mut object, mut managers)) => {
                 // Where managedFields go, metadata is made.
-                object.as_object_mut().unwrap().entry("metadata").or_insert_with(|| json!({}));
+                object.entry("metadata").or_insert_with(|| json!({}));
                 let mut fields = managers.encode(None).unwrap_or_else(|| json!([]));
                 for f in fields.as_array_mut().unwrap() {
                     let f = f.as_object_mut().unwrap();

@@ -1,19 +1,19 @@
 //! Merging an applied configuration into an object, and taking fields out of an object.
 
-use serde_json::{Map as JsonMap, Value};
+use serde_json::Value;
 
 use super::compare::{fields, items};
 use super::element::PathElement;
 use super::set::FieldSet;
-use super::typed::{Atom, MapOf, TypeErrors, atom, check_scalar, item_element};
+use super::typed::{Atom, Fields, MapOf, TypeErrors, atom, check_scalar, item_element, root};
 use crate::apiserver::schema::{List, Schema, TypeId};
 
 /// Merges `config` into `live`: what both have is taken from `config`, nothing is removed.
 ///
 /// # Errors
 /// A value of a form its type does not allow, or an element twice in `config`.
-pub(crate) fn merge(schema: &Schema, ty: TypeId, live: &Value, config: &Value) -> Result<Value, TypeErrors> {
-    Ok(walk(schema, ty, Some(live), Some(config))?.unwrap_or(Value::Null))
+pub(crate) fn merge(schema: &Schema, ty: TypeId, live: &Fields, config: &Fields) -> Result<Fields, TypeErrors> {
+    maps(schema, root(schema, ty), Some(live), Some(config))
 }
 
 fn walk(schema: &Schema, ty: TypeId, lhs: Option<&Value>, rhs: Option<&Value>) -> Result<Option<Value>, TypeErrors> {
@@ -39,10 +39,11 @@ fn walk(schema: &Schema, ty: TypeId, lhs: Option<&Value>, rhs: Option<&Value>) -
         },
         Atom::Map(map) => {
             let (l, r) = (fields(lhs), fields(rhs));
-            if map.atomic() || (l.is_none_or(JsonMap::is_empty) && r.is_none_or(JsonMap::is_empty)) {
+            if map.atomic() || (l.is_none_or(Fields::is_empty) && r.is_none_or(Fields::is_empty)) {
                 return leaf();
             }
-            maps(schema, map, l, r)
+            let out = maps(schema, map, l, r)?;
+            Ok((!out.is_empty()).then_some(Value::Object(out)))
         }
     }
 }
@@ -50,11 +51,11 @@ fn walk(schema: &Schema, ty: TypeId, lhs: Option<&Value>, rhs: Option<&Value>) -
 fn maps(
     schema: &Schema,
     map: MapOf<'_>,
-    lhs: Option<&JsonMap<String, Value>>,
-    rhs: Option<&JsonMap<String, Value>>,
-) -> Result<Option<Value>, TypeErrors> {
-    let capacity = lhs.map_or(0, JsonMap::len).max(rhs.map_or(0, JsonMap::len));
-    let mut out = JsonMap::with_capacity(capacity);
+    lhs: Option<&Fields>,
+    rhs: Option<&Fields>,
+) -> Result<Fields, TypeErrors> {
+    let capacity = lhs.map_or(0, Fields::len).max(rhs.map_or(0, Fields::len));
+    let mut out = Fields::with_capacity(capacity);
     let one = |key: &str, l: Option<&Value>, r: Option<&Value>| match map.type_of(key) {
         Some(ty) => walk(schema, ty, l, r).map_err(|e| e.below(&map.element(key))),
         None => Ok(r.or(l).cloned()),
@@ -71,7 +72,7 @@ fn maps(
             out.insert(key.clone(), value);
         }
     }
-    Ok((!out.is_empty()).then_some(Value::Object(out)))
+    Ok(out)
 }
 
 /// The items of one side with their elements, and each element's item: `None` if it occurs more than once.
@@ -171,7 +172,14 @@ fn lists(schema: &Schema, list: &List, lhs: &[Value], rhs: &[Value]) -> Result<O
 }
 
 /// The value without the fields and items of `set`.
-pub(crate) fn remove(schema: &Schema, ty: TypeId, value: &Value, set: &FieldSet) -> Value {
+pub(crate) fn remove(schema: &Schema, ty: TypeId, object: &Fields, set: &FieldSet) -> Fields {
+    if set.is_empty() {
+        return object.clone();
+    }
+    map_without(schema, root(schema, ty), object, set)
+}
+
+fn without(schema: &Schema, ty: TypeId, value: &Value, set: &FieldSet) -> Value {
     if set.is_empty() {
         return value.clone();
     }
@@ -185,7 +193,7 @@ pub(crate) fn remove(schema: &Schema, ty: TypeId, value: &Value, set: &FieldSet)
                 match node {
                     Some(node) if node.member => {}
                     Some(node) if !node.children.is_empty() => {
-                        out.push(emptied(item, remove(schema, list.element, item, &node.children)));
+                        out.push(emptied(item, without(schema, list.element, item, &node.children)));
                     }
                     _ => out.push(item.clone()),
                 }
@@ -196,22 +204,7 @@ pub(crate) fn remove(schema: &Schema, ty: TypeId, value: &Value, set: &FieldSet)
             if map.atomic() {
                 return Value::Null;
             }
-            let mut out = JsonMap::with_capacity(entries.len());
-            for (key, item) in entries {
-                match set.field(key) {
-                    Some(node) if node.member => {}
-                    Some(node) if !node.children.is_empty() => {
-                        let item = match map.type_of(key) {
-                            Some(ty) => emptied(item, remove(schema, ty, item, &node.children)),
-                            None => item.clone(),
-                        };
-                        out.insert(key.clone(), item);
-                    }
-                    _ => {
-                        out.insert(key.clone(), item.clone());
-                    }
-                }
-            }
+            let out = map_without(schema, map, entries, set);
             if out.is_empty() { Value::Null } else { Value::Object(out) }
         }
         _ => Value::Null,
@@ -221,8 +214,28 @@ pub(crate) fn remove(schema: &Schema, ty: TypeId, value: &Value, set: &FieldSet)
 /// A container that lost all it held stays, empty.
 fn emptied(before: &Value, after: Value) -> Value {
     match (after, before) {
-        (Value::Null, Value::Object(_)) => Value::Object(JsonMap::new()),
+        (Value::Null, Value::Object(_)) => Value::Object(Fields::new()),
         (Value::Null, Value::Array(_)) => Value::Array(Vec::new()),
         (after, _) => after,
     }
+}
+
+fn map_without(schema: &Schema, map: MapOf<'_>, entries: &Fields, set: &FieldSet) -> Fields {
+    let mut out = Fields::with_capacity(entries.len());
+    for (key, item) in entries {
+        match set.field(key) {
+            Some(node) if node.member => {}
+            Some(node) if !node.children.is_empty() => {
+                let item = match map.type_of(key) {
+                    Some(ty) => emptied(item, without(schema, ty, item, &node.children)),
+                    None => item.clone(),
+                };
+                out.insert(key.clone(), item);
+            }
+            _ => {
+                out.insert(key.clone(), item.clone());
+            }
+        }
+    }
+    out
 }

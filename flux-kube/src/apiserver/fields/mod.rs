@@ -17,12 +17,13 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map as JsonMap, Value, json};
 
-pub(crate) use element::equal_values;
+pub(crate) use element::{equal_maps, equal_values};
 pub(crate) use managers::{ManagerId, Managers, Operation};
 pub(crate) use set::FieldSet;
 pub(crate) use update::{Conflict, Typed, Versions, Write};
 
 use super::schema::{Schema, TypeId};
+pub(crate) use typed::Fields;
 use typed::TypeErrors;
 use update::ApplyFailure;
 
@@ -109,7 +110,7 @@ pub(crate) struct FieldManager<'a> {
 /// What a write makes of an object's ownership.
 pub(crate) struct Outcome {
     /// The object, without `managedFields`.
-    pub(crate) object: Value,
+    pub(crate) object: Fields,
     pub(crate) managers: Managers,
 }
 
@@ -133,7 +134,12 @@ impl FieldManager<'_> {
         }
     }
 
-    fn describe(&self, object: &Value) -> String {
+    /// An object of the kind with nothing in it.
+    fn nothing(&self) -> Fields {
+        Fields::from_iter([("apiVersion".to_owned(), self.version.into()), ("kind".to_owned(), self.kind.into())])
+    }
+
+    fn describe(&self, object: &Fields) -> String {
         let meta = |k: &str| object.get("metadata").and_then(|m| m.get(k)).and_then(Value::as_str).unwrap_or("");
         let version = if self.version.contains('/') { self.version.to_owned() } else { format!("/{}", self.version) };
         format!("{}/{}; {}, Kind={}", meta("namespace"), meta("name"), version, self.kind)
@@ -142,7 +148,7 @@ impl FieldManager<'_> {
     /// Records a write that is no apply. Both objects come without `managedFields`; `live` is `None` on create.
     ///
     /// An object nobody tracks (its `managedFields` were cleared) stays untracked.
-    pub(crate) fn update(&self, live: Option<&Value>, new: &Value, managers: Managers, by: &str) -> Managers {
+    pub(crate) fn update(&self, live: Option<&Fields>, new: &Fields, managers: Managers, by: &str) -> Managers {
         if managers.is_empty() && live.is_some() {
             return managers;
         }
@@ -156,12 +162,12 @@ impl FieldManager<'_> {
 
     fn record(
         &self,
-        live: Option<&Value>,
-        new: &Value,
+        live: Option<&Fields>,
+        new: &Fields,
         managers: Managers,
         by: &str,
     ) -> Result<Managers, TypeErrors> {
-        let nothing = json!({"apiVersion": self.version, "kind": self.kind});
+        let nothing = self.nothing();
         let live = live.unwrap_or(&nothing);
         typed::check(self.schema, self.ty, new, true)?;
         let current = update::current(self.version);
@@ -227,8 +233,8 @@ impl FieldManager<'_> {
     /// Conflicts, or a configuration that does not fit the type.
     pub(crate) fn apply(
         &self,
-        live: &Value,
-        config: &Value,
+        live: &Fields,
+        config: &Fields,
         managers: &Managers,
         by: &str,
         force: bool,
@@ -252,8 +258,8 @@ impl FieldManager<'_> {
 
     fn apply_once(
         &self,
-        live: &Value,
-        config: &Value,
+        live: &Fields,
+        config: &Fields,
         managers: &Managers,
         by: &str,
         force: bool,
@@ -292,14 +298,14 @@ impl FieldManager<'_> {
     }
 
     /// The conflicts that kubectl's own earlier client-side apply does not explain.
-    fn conflicts_beyond_last_applied(&self, live: &Value, conflicts: Vec<Conflict>) -> Vec<Conflict> {
+    fn conflicts_beyond_last_applied(&self, live: &Fields, conflicts: Vec<Conflict>) -> Vec<Conflict> {
         let Some(own) = self.last_applied_fields(live) else { return conflicts };
         conflicts.into_iter().filter(|c| !own.has(&c.path.iter().collect::<Vec<_>>())).collect()
     }
 
-    fn last_applied_fields(&self, live: &Value) -> Option<FieldSet> {
+    fn last_applied_fields(&self, live: &Fields) -> Option<FieldSet> {
         let text = live.get("metadata")?.get("annotations")?.get(LAST_APPLIED)?.as_str()?;
-        let last: Value = serde_json::from_str(text).ok()?;
+        let last: Fields = serde_json::from_str(text).ok()?;
         if last.get("apiVersion").and_then(Value::as_str) != Some(self.version) {
             return None;
         }
@@ -311,7 +317,7 @@ impl FieldManager<'_> {
 }
 
 /// Keeps client-side apply's annotation in step when kubectl applies on the server.
-fn update_last_applied(object: &mut Value, config: &Value) {
+fn update_last_applied(object: &mut Fields, config: &Fields) {
     let Some(annotations) =
         object.get_mut("metadata").and_then(|m| m.get_mut("annotations")).and_then(Value::as_object_mut)
     else {
@@ -320,7 +326,7 @@ fn update_last_applied(object: &mut Value, config: &Value) {
     if annotations.get(LAST_APPLIED).and_then(Value::as_str).is_none_or(str::is_empty) {
         return;
     }
-    let mut config = sorted(config);
+    let mut config = sorted(&Value::Object(config.clone()));
     if let Some(a) = config.get_mut("metadata").and_then(|m| m.get_mut("annotations")).and_then(Value::as_object_mut) {
         a.shift_remove(LAST_APPLIED);
     }

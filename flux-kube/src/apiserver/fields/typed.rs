@@ -118,6 +118,18 @@ impl<'a> ListOf<'a> {
     }
 }
 
+/// The fields of an object.
+pub(crate) type Fields = serde_json::Map<String, Value>;
+
+/// The type of a whole object, which is always a map.
+pub(super) fn root(schema: &Schema, ty: TypeId) -> MapOf<'_> {
+    match schema.get(ty) {
+        Type::Map(m) => MapOf::Typed(m),
+        Type::Deduced => MapOf::Deduced(ty),
+        _ => MapOf::Atomic,
+    }
+}
+
 pub(super) fn atom<'a>(schema: &'a Schema, ty: TypeId, value: &Value) -> Atom<'a> {
     match schema.get(ty) {
         Type::Scalar(s) => Atom::Scalar(Some(*s)),
@@ -215,9 +227,9 @@ fn key_default(schema: &Schema, field: &Field) -> Option<Value> {
 ///
 /// # Errors
 /// Every offence with its path. `duplicates` allows list maps and sets to have the same element twice.
-pub(crate) fn check(schema: &Schema, ty: TypeId, value: &Value, duplicates: bool) -> Result<(), TypeErrors> {
+pub(crate) fn check(schema: &Schema, ty: TypeId, object: &Fields, duplicates: bool) -> Result<(), TypeErrors> {
     let mut errors = TypeErrors::default();
-    check_into(schema, ty, value, duplicates, &mut Vec::new(), &mut errors);
+    check_map(schema, root(schema, ty), object, duplicates, &mut Vec::new(), &mut errors);
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
@@ -276,27 +288,38 @@ fn check_into(
                 Value::Null => return,
                 other => return errors.push(path_text(path), format!("expected map, got &{{{}}}", go_value(other))),
             };
-            if matches!(map, MapOf::Atomic | MapOf::Deduced(_)) {
-                return;
-            }
-            for (key, field) in fields {
-                let Some(ty) = map.type_of(key) else {
-                    path.push(map.element(key));
-                    errors.push(path_text(path), "field not declared in schema");
-                    path.pop();
-                    return;
-                };
-                // Scalars are most of what there is: look before building a path.
-                if let (Type::Scalar(scalar), true) = (schema.get(ty), field.is_string() || field.is_number()) {
-                    if check_scalar(Some(*scalar), field).is_none() {
-                        continue;
-                    }
-                }
-                path.push(map.element(key));
-                check_into(schema, ty, field, duplicates, path, errors);
-                path.pop();
-            }
+            check_map(schema, map, fields, duplicates, path, errors);
         }
+    }
+}
+
+fn check_map(
+    schema: &Schema,
+    map: MapOf<'_>,
+    fields: &Fields,
+    duplicates: bool,
+    path: &mut Vec<PathElement>,
+    errors: &mut TypeErrors,
+) {
+    if matches!(map, MapOf::Atomic | MapOf::Deduced(_)) {
+        return;
+    }
+    for (key, field) in fields {
+        let Some(ty) = map.type_of(key) else {
+            path.push(map.element(key));
+            errors.push(path_text(path), "field not declared in schema");
+            path.pop();
+            return;
+        };
+        // Scalars are most of what there is: look before building a path.
+        if let (Type::Scalar(scalar), true) = (schema.get(ty), field.is_string() || field.is_number())
+            && check_scalar(Some(*scalar), field).is_none()
+        {
+            continue;
+        }
+        path.push(map.element(key));
+        check_into(schema, ty, field, duplicates, path, errors);
+        path.pop();
     }
 }
 
@@ -304,9 +327,9 @@ fn check_into(
 ///
 /// # Errors
 /// A list element without its keys.
-pub(crate) fn field_set(schema: &Schema, ty: TypeId, value: &Value) -> Result<FieldSet, TypeErrors> {
+pub(crate) fn field_set(schema: &Schema, ty: TypeId, object: &Fields) -> Result<FieldSet, TypeErrors> {
     let mut set = FieldSet::default();
-    fields_into(schema, ty, value, &mut set)?;
+    map_fields(schema, root(schema, ty), object, &mut set)?;
     Ok(set)
 }
 
@@ -340,19 +363,24 @@ fn fields_into(schema: &Schema, ty: TypeId, value: &Value, set: &mut FieldSet) -
                 return Ok(true);
             }
             let Value::Object(fields) = value else { return Ok(false) };
-            for (key, field) in fields {
-                let element = map.element(key);
-                let mut below = FieldSet::default();
-                let leaf = match map.type_of(key) {
-                    Some(ty) => fields_into(schema, ty, field, &mut below).map_err(|e| e.below(&element))?,
-                    None => true,
-                };
-                let empty = field.is_null() || field.as_object().is_some_and(serde_json::Map::is_empty);
-                set.add(element, leaf || empty || !map.has_field(key), below);
-            }
+            map_fields(schema, map, fields, set)?;
             Ok(false)
         }
     }
+}
+
+fn map_fields(schema: &Schema, map: MapOf<'_>, fields: &Fields, set: &mut FieldSet) -> Result<(), TypeErrors> {
+    for (key, field) in fields {
+        let element = map.element(key);
+        let mut below = FieldSet::default();
+        let leaf = match map.type_of(key) {
+            Some(ty) => fields_into(schema, ty, field, &mut below).map_err(|e| e.below(&element))?,
+            None => true,
+        };
+        let empty = field.is_null() || field.as_object().is_some_and(Fields::is_empty);
+        set.add(element, leaf || empty || !map.has_field(key), below);
+    }
+    Ok(())
 }
 
 /// The elements that occur more than once.

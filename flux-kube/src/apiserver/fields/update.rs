@@ -7,14 +7,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::compare::{Comparison, compare};
-use super::element::{PathElement, equal_values};
+use super::element::{PathElement, equal_maps};
 use super::managers::{ManagerId, Managers, Operation};
 use super::merge::{merge, remove};
 use super::set::FieldSet;
-use super::typed::{TypeErrors, field_set};
+use super::typed::{Fields, TypeErrors, field_set};
 use crate::apiserver::schema::{ListKind, Schema, Type, TypeId};
 
 /// A value with its type.
@@ -22,13 +20,13 @@ use crate::apiserver::schema::{ListKind, Schema, Type, TypeId};
 pub(crate) struct Typed<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) ty: TypeId,
-    pub(crate) value: Cow<'a, Value>,
+    pub(crate) value: Cow<'a, Fields>,
 }
 
 /// The versions of one kind: what an object looks like in another version.
 pub(crate) trait Versions {
     /// The object as `version` has it; `None` if there is no such version.
-    fn convert<'a>(&'a self, object: &'a Value, version: &str) -> Option<Typed<'a>>;
+    fn convert<'a>(&'a self, object: &'a Fields, version: &str) -> Option<Typed<'a>>;
 }
 
 /// A field that another manager owns and that the configuration would change.
@@ -71,8 +69,8 @@ impl Write<'_> {
     /// What `manager` and the others own after it wrote `new` in place of `live`.
     pub(crate) fn update(
         &self,
-        live: &Value,
-        new: &Value,
+        live: &Fields,
+        new: &Fields,
         managers: Managers,
         manager: ManagerId,
     ) -> Result<Managers, TypeErrors> {
@@ -91,12 +89,12 @@ impl Write<'_> {
     /// Applies `config` to `live`. The object is `None` when the apply changes nothing in it.
     pub(crate) fn apply(
         &self,
-        live: &Value,
-        config: &Value,
+        live: &Fields,
+        config: &Fields,
         managers: Managers,
         manager: ManagerId,
         force: bool,
-    ) -> Result<(Option<Value>, Managers), ApplyFailure> {
+    ) -> Result<(Option<Fields>, Managers), ApplyFailure> {
         let mut managers = self.reconcile(live, managers);
         let mut new = merge(self.schema, self.ty, live, config)?;
         let last = managers.get(&manager).cloned();
@@ -120,15 +118,15 @@ impl Write<'_> {
             new = self.prune(new, &managers, &last.fields, &last.id.api_version)?;
         }
         self.take(live, &new, &mut managers, &manager, force)?;
-        let changed = !equal_values(live, &new);
+        let changed = !equal_maps(live, &new);
         Ok((changed.then_some(new), managers))
     }
 
     /// Takes what changed from the other managers; conflicts are errors unless forced.
     fn take(
         &self,
-        live: &Value,
-        new: &Value,
+        live: &Fields,
+        new: &Fields,
         managers: &mut Managers,
         by: &ManagerId,
         force: bool,
@@ -179,7 +177,7 @@ impl Write<'_> {
         Ok(own)
     }
 
-    fn compare_at(&self, live: &Value, new: &Value, version: &str) -> Result<Option<Comparison>, TypeErrors> {
+    fn compare_at(&self, live: &Fields, new: &Fields, version: &str) -> Result<Option<Comparison>, TypeErrors> {
         let (Some(old), Some(new)) = (self.versions.convert(live, version), self.versions.convert(new, version)) else {
             return Ok(None);
         };
@@ -189,11 +187,11 @@ impl Write<'_> {
     /// Removes what the manager applied last time and does not apply now, unless someone owns it.
     fn prune(
         &self,
-        merged: Value,
+        merged: Fields,
         managers: &Managers,
         last: &FieldSet,
         version: &str,
-    ) -> Result<Value, TypeErrors> {
+    ) -> Result<Fields, TypeErrors> {
         let Some(merged_then) = self.versions.convert(&merged, version) else { return Ok(merged) };
         let (schema, ty) = (merged_then.schema, merged_then.ty);
         let last = last.with_named_fields(schema, Some(ty));
@@ -222,14 +220,14 @@ impl Write<'_> {
             let back = remove(s, t, &m.value, &gone);
             pruned = self.versions.convert(&back, version).map_or(pruned, |v| v.value.into_owned());
         }
-        let named = |v: &Value| field_set(schema, ty, v).map(|s| s.with_named_fields(schema, Some(ty)));
+        let named = |v: &Fields| field_set(schema, ty, v).map(|s| s.with_named_fields(schema, Some(ty)));
         let gone = named(&merged_then)?.difference(&named(&pruned)?).intersection(&last);
         let out = remove(schema, ty, &merged_then, &gone);
         Ok(self.versions.convert(&out, self.version).map_or(merged, |v| v.value.into_owned()))
     }
 
     /// Adjusts sets to a schema that changed since they were written: what became atomic is owned as a whole.
-    fn reconcile(&self, live: &Value, managers: Managers) -> Managers {
+    fn reconcile(&self, live: &Fields, managers: Managers) -> Managers {
         let mut managers = managers;
         for m in &mut managers.0 {
             let types = if m.id.api_version == self.version {
