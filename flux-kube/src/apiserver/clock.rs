@@ -14,7 +14,12 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    pub(crate) fn new(epoch: Timestamp) -> Self {
+    /// Counts from `epoch`, or from the time of the system's clock.
+    pub(crate) fn new(epoch: Option<flux_core::Timestamp>) -> Self {
+        let epoch = match epoch {
+            Some(epoch) => Timestamp::from_second(epoch.unix_seconds()).unwrap_or(Timestamp::UNIX_EPOCH),
+            None => Timestamp::now(),
+        };
         Clock { epoch, start: Instant::now() }
     }
 

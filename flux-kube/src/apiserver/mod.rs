@@ -7,8 +7,10 @@
 //! Time is tokio's clock, so that under a paused runtime it is virtual; uids and generated names follow from a seed.
 
 mod allocate;
+mod auth;
 mod base64;
 mod clock;
+mod cluster;
 mod controllers;
 mod convert;
 mod crd;
@@ -18,14 +20,17 @@ mod fields;
 mod gotext;
 mod http;
 mod ids;
+mod input;
 mod patch;
 mod quantity;
 mod registry;
+mod requests;
 mod schema;
 mod selector;
 mod status;
 mod store;
 mod strategy;
+mod table;
 mod validation;
 mod verbs;
 mod watch;
@@ -33,8 +38,13 @@ mod watch;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use flux_core::Timestamp;
+
+#[cfg(feature = "serve")]
+pub use self::http::Serving;
 pub use self::http::{Body, ServiceError};
 pub use self::status::Status;
+use auth::User;
 use clock::Clock;
 use verbs::State;
 
@@ -44,7 +54,7 @@ pub struct Config {
     /// Uids, generated names and the like follow from this.
     pub seed: u64,
     /// The wall-clock time at the start; the current time when none. From then on tokio's clock counts.
-    pub epoch: Option<jiff::Timestamp>,
+    pub epoch: Option<Timestamp>,
     /// How many changes of each resource are kept for watches and continued lists.
     pub history: usize,
 }
@@ -87,7 +97,7 @@ impl Default for ApiServer {
 impl ApiServer {
     /// A server with the namespaces that every cluster has.
     pub fn new(config: Config) -> Self {
-        let clock = Clock::new(config.epoch.unwrap_or_else(jiff::Timestamp::now));
+        let clock = Clock::new(config.epoch);
         let state = State::new(config.seed, config.history.max(1));
         let server = ApiServer { inner: Arc::new(Inner { state: Mutex::new(state), clock }) };
         server.bootstrap();

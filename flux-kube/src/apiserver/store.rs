@@ -74,7 +74,7 @@ impl Table {
 
     /// Objects whose key starts with `prefix`, in order.
     pub(crate) fn range<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a String, &'a Arc<Record>)> {
-        self.objects.range::<str, _>(prefix..).take_while(move |(k, _)| k.starts_with(prefix))
+        self.objects.range::<str, _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded)).take_while(move |(k, _)| k.starts_with(prefix))
     }
 
     /// The objects as they were at `revision`; `None` if that is forgotten.

@@ -41,7 +41,7 @@ impl Structural {
 
     fn node(s: &Value, depth: usize) -> Structural {
         if depth > MAX_DEPTH {
-            return Structural { preserve: true, ..Structural::default() };
+            return Structural { preserve: true, ..Default::default() };
         }
         let below = |v: &Value| Box::new(Self::node(v, depth + 1));
         let mut raw = s.clone();
@@ -114,7 +114,7 @@ impl Structural {
     }
 
     /// Fills in defaults; a null where none may be counts as absent.
-    pub(crate) fn default(&self, object: &mut Fields) {
+    pub(crate) fn fill(&self, object: &mut Fields) {
         for (key, property) in &self.properties {
             let Some(default) = &property.default else { continue };
             match object.get(key) {
@@ -152,7 +152,7 @@ impl Structural {
                         *v = default.clone();
                     }
                 }
-                self.default(map);
+                self.fill(map);
             }
             Value::Array(items) => {
                 if let Some(schema) = &self.items {

@@ -32,7 +32,7 @@ const MAX_BODY: usize = 3 * 1024 * 1024;
 impl<B> tower::Service<Request<B>> for ApiServer
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: std::fmt::Display,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     type Response = Response<Body>;
     type Error = ServiceError;

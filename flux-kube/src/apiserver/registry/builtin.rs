@@ -185,3 +185,21 @@ fn subresource(plural: &str, kind: &str, name: &str) -> Subresource {
     };
     Subresource { name: name.to_owned(), kind: of_kind.to_owned(), of, verbs: verbs.to_vec() }
 }
+
+/// The Go packages of a built-in kind, versioned and internal, as conversion errors name them.
+pub(crate) fn internal_name(api_version: &str, kind: &str) -> Option<(&'static str, &'static str)> {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let known = resources().into_iter().any(|r| r.group == group && r.version == version && r.kind == kind);
+    let internal = match group {
+        "" => "core",
+        "apps" => "apps",
+        "batch" => "batch",
+        "autoscaling" => "autoscaling",
+        "policy" => "policy",
+        "rbac.authorization.k8s.io" => "rbac",
+        "networking.k8s.io" => "networking",
+        "storage.k8s.io" => "storage",
+        _ => "core",
+    };
+    known.then_some((if version == "v2" { "v2" } else { "v1" }, internal))
+}

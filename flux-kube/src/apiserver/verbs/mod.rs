@@ -179,7 +179,7 @@ impl State {
             let mut unknown = super::crd::metadata(resource, object).map_err(|e| cannot_handle(resource, &e))?;
             let pruned = custom.structural.prune(object);
             unknown.extend(pruned.into_iter().map(|p| format!("unknown field {p:?}")));
-            custom.structural.default(object);
+            custom.structural.fill(object);
             unknown
         } else {
             let unknown = super::decode::normalise(resource.schema(), resource.ty, object)
