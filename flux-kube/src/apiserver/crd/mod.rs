@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::fields::Fields;
+use super::status::FieldError;
 use super::registry::{Resource, Subresource, Types};
 use structural::Structural;
 
@@ -114,6 +115,7 @@ fn resource(spec: &Value, names: &Value, definition: &str, version: &Value, stor
     });
     Resource {
         api_version: format!("{group}/{name}"),
+        empty: std::sync::OnceLock::new(),
         plural: text(names, "plural").to_owned(),
         singular: text(names, "singular").to_owned(),
         list_kind: text(names, "listKind").to_owned(),
@@ -175,6 +177,12 @@ pub(crate) fn metadata(resource: &Resource, object: &mut Fields) -> Result<Vec<S
         }
     }
 }
+
+/// The rules of a schema that a custom resource breaks.
+pub(crate) fn validate(_resource: &Resource, _object: &Fields, _old: Option<&Fields>, _errors: &mut Vec<FieldError>) {}
+
+/// The rules that a definition breaks.
+pub(crate) fn validate_definition(_object: &Fields, _old: Option<&Fields>, _errors: &mut Vec<FieldError>) {}
 
 /// The order of versions by maturity and number: `v2 > v1 > v1beta2 > v1alpha1 > other`.
 pub(crate) fn version_order(a: &str, b: &str) -> Ordering {

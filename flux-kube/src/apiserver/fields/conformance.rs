@@ -48,6 +48,7 @@ fn run(steps: &[Value], deduced: bool) -> Vec<Value> {
             (Schema::built_in(), Schema::built_in().named(&format!("{group}.{kind}")).unwrap())
         };
         let versions = OneVersion(schema, ty, version);
+        let empty = Fields::from_iter([("apiVersion".to_owned(), version.into()), ("kind".to_owned(), kind.into())]);
         let manager = FieldManager {
             versions: &versions,
             schema,
@@ -56,13 +57,13 @@ fn run(steps: &[Value], deduced: bool) -> Vec<Value> {
             kind,
             subresource: "",
             reset: no_fields(),
+            empty: &empty,
             now: Arc::from("2026-01-01T00:00:00Z"),
         };
         let by = step["manager"].as_str().unwrap();
-        let nothing = manager.nothing();
-        let result = if step["op"] == "apply" {
+                let result = if step["op"] == "apply" {
             let (object_live, managers) =
-                live.as_ref().map_or((&nothing, Managers::default()), |(o, m)| (o, m.clone()));
+                live.as_ref().map_or((&empty, Managers::default()), |(o, m)| (o, m.clone()));
             let force = step["force"] == true;
             manager.apply(object_live, object, &managers, by, force).map(|o| (o.object, o.managers))
         } else {

@@ -103,6 +103,8 @@ pub(crate) struct FieldManager<'a> {
     /// Empty for the main endpoint.
     pub(crate) subresource: &'a str,
     pub(crate) reset: &'a FieldSet,
+    /// An object of the kind with nothing in it: what a create is compared with.
+    pub(crate) empty: &'a Fields,
     /// The time of this write, RFC 3339.
     pub(crate) now: Arc<str>,
 }
@@ -134,11 +136,6 @@ impl FieldManager<'_> {
         }
     }
 
-    /// An object of the kind with nothing in it.
-    fn nothing(&self) -> Fields {
-        Fields::from_iter([("apiVersion".to_owned(), self.version.into()), ("kind".to_owned(), self.kind.into())])
-    }
-
     fn describe(&self, object: &Fields) -> String {
         let meta = |k: &str| object.get("metadata").and_then(|m| m.get(k)).and_then(Value::as_str).unwrap_or("");
         let version = if self.version.contains('/') { self.version.to_owned() } else { format!("/{}", self.version) };
@@ -167,8 +164,7 @@ impl FieldManager<'_> {
         managers: Managers,
         by: &str,
     ) -> Result<Managers, TypeErrors> {
-        let nothing = self.nothing();
-        let live = live.unwrap_or(&nothing);
+        let live = live.unwrap_or(self.empty);
         typed::check(self.schema, self.ty, new, true)?;
         let current = update::current(self.version);
         let mut managers = self.write().update(live, new, managers, current.clone())?;

@@ -213,7 +213,8 @@ impl Request<'_> {
             Some(sub) => sub.verbs.contains(&verb),
             None => target.resource.has(verb) && (verb != "create" || !item),
         };
-        if !allowed {
+        let across = verb == "deletecollection" && target.resource.namespaced && path.namespace.is_empty();
+        if !allowed || across || (verb == "create" && target.resource.namespaced && path.namespace.is_empty()) {
             return Err(Status::method_not_allowed());
         }
         let watching = path.watch || self.query.flag("watch");

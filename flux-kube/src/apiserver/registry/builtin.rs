@@ -163,6 +163,7 @@ fn resource(
             _ => version.to_owned(),
         },
         custom: None,
+        empty: std::sync::OnceLock::new(),
         api_version: if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") },
     })
 }

@@ -4,9 +4,10 @@ pub(crate) mod builtin;
 pub(crate) mod discovery;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::apiserver::crd::CustomVersion;
+use crate::apiserver::fields::Fields;
 use crate::apiserver::schema::{Schema, TypeId};
 
 /// The types of a resource: of the built-in table, or a custom resource's own.
@@ -56,11 +57,26 @@ pub(crate) struct Resource {
     pub(crate) custom: Option<Arc<CustomVersion>>,
     /// `group/version`, or `version` in the core group.
     pub(crate) api_version: String,
+    pub(crate) empty: OnceLock<Fields>,
 }
 
 impl Resource {
     pub(crate) fn schema(&self) -> &Schema {
         self.types.schema()
+    }
+
+    /// An object of the kind with nothing in it but what the API always writes.
+    pub(crate) fn empty(&self) -> &Fields {
+        self.empty.get_or_init(|| {
+            let mut object = Fields::new();
+            if self.custom.is_none() {
+                // Nothing is of a wrong type in an empty object.
+                let _ = crate::apiserver::decode::normalise(self.schema(), self.ty, &mut object);
+            }
+            object.insert("apiVersion".into(), self.api_version.as_str().into());
+            object.insert("kind".into(), self.kind.as_str().into());
+            object
+        })
     }
 
     pub(crate) fn key(&self) -> ResourceKey {

@@ -82,8 +82,8 @@ fn common(meta: &Value, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::too_long("metadata.annotations", MAX_ANNOTATIONS));
     }
     let mut controller: Option<String> = None;
-    for (i, owner) in meta.get("ownerReferences").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        let path = format!("metadata.ownerReferences[{i}]");
+    for owner in meta.get("ownerReferences").and_then(Value::as_array).into_iter().flatten() {
+        let path = "metadata.ownerReferences";
         if text(owner, "apiVersion").is_empty() {
             errors.push(FieldError::invalid(format!("{path}.apiVersion"), &"".into(), "version must not be empty"));
         }
@@ -99,13 +99,13 @@ fn common(meta: &Value, errors: &mut Vec<FieldError>) {
         if owner.get("controller") == Some(&Value::Bool(true)) {
             if let Some(other) = &controller {
                 let why = format!(
-                    "Only one reference can have Controller set to true. Found \"true\" in references for {other} and {}",
+                    "Only one reference can have Controller set to true. Found \"true\" in references for {other} and {}/{}",
+                    text(owner, "kind"),
                     text(owner, "name")
                 );
-                let all = meta.get("ownerReferences").unwrap_or(&Value::Null);
-                errors.push(FieldError::invalid("metadata.ownerReferences", all, &why));
+                errors.push(FieldError::invalid_shown("metadata.ownerReferences", &show_owners(meta), &why));
             }
-            controller = Some(text(owner, "name").to_owned());
+            controller = Some(format!("{}/{}", text(owner, "kind"), text(owner, "name")));
         }
     }
     let finalizers = meta.get("finalizers").and_then(Value::as_array).into_iter().flatten();
@@ -126,6 +126,16 @@ fn common(meta: &Value, errors: &mut Vec<FieldError>) {
         let why = "finalizer orphan and foregroundDeletion cannot be both set";
         errors.push(FieldError::invalid("metadata.finalizers", all, why));
     }
+}
+
+/// Owner references in the order in which Go writes their fields.
+fn show_owners(meta: &Value) -> String {
+    let owners = meta.get("ownerReferences").and_then(Value::as_array).into_iter().flatten().map(|o| {
+        let keys = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+        let fields = keys.iter().filter_map(|k| Some(((*k).to_owned(), o.get(k)?.clone())));
+        Value::Object(fields.collect())
+    });
+    Value::Array(owners.collect()).to_string()
 }
 
 /// The rules of labels under a path.

@@ -16,7 +16,10 @@ impl State {
         let warnings = self.decode(resource, &mut object, options)?;
         check_namespace(target, &mut object)?;
         let managers = Managers::decode(object.get("metadata").and_then(|m| m.get("managedFields"))).unwrap_or_default();
-        metadata_mut(&mut object).shift_remove("managedFields");
+        let meta = metadata_mut(&mut object);
+        for gone in ["managedFields", "deletionTimestamp", "deletionGracePeriodSeconds", "creationTimestamp", "uid", "selfLink"] {
+            meta.shift_remove(gone);
+        }
         let versions = KindVersions { registry: &self.registry, resource };
         let managers = Self::field_manager(&versions, target, &options.now).update(None, &object, managers, &options.manager);
         let object = self.insert(target, object, managers, options)?;
@@ -61,6 +64,10 @@ impl State {
         }
         self.allocate(resource, &mut object, None, options.dry_run)?;
         encode_managers(&mut object, &mut managers, None);
+        if !options.dry_run {
+            // Its place; the store knows the value.
+            metadata_mut(&mut object).insert("resourceVersion".into(), Value::from("0"));
+        }
         order_metadata(metadata_mut(&mut object));
         if options.dry_run {
             return Ok(std::sync::Arc::new(object));

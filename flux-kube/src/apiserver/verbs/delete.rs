@@ -56,6 +56,9 @@ impl State {
             return Err(conflict("ResourceVersion", version, old.meta_str("resourceVersion")));
         }
         let namespace = resource.kind == "Namespace" && resource.group.is_empty();
+        if namespace && matches!(target.name.as_str(), "default" | "kube-system" | "kube-public") {
+            return Err(Status::forbidden("", "namespaces", &target.name, "this namespace may not be deleted"));
+        }
         let pod = resource.kind == "Pod" && resource.group.is_empty();
         let grace = if pod { pod_grace(&old, options.grace) } else { 0 };
         let deleting = old.meta("deletionTimestamp").is_some();

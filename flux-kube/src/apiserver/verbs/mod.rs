@@ -150,6 +150,7 @@ impl State {
             kind: &resource.kind,
             subresource: &target.subresource,
             reset: super::strategy::reset_fields(resource, &target.subresource),
+            empty: resource.empty(),
             now: now.clone(),
         }
     }

@@ -183,7 +183,12 @@ pub(super) fn check_preconditions(target: &Target, object: &Fields, old: &Record
         );
         return Err(Status::conflict(&resource.group, &resource.plural, &target.name, &why));
     }
-    let version = meta_str(object, "resourceVersion");
+    check_version(target, meta_str(object, "resourceVersion"), old)
+}
+
+/// A resource version that is given must be the current one.
+pub(super) fn check_version(target: &Target, version: &str, old: &Record) -> Result<(), Status> {
+    let resource = &target.resource;
     if !version.is_empty() && version != "0" && version != old.meta_str("resourceVersion") {
         if version.parse::<u64>().is_err() {
             let error = FieldError::invalid("metadata.resourceVersion", &version.into(), &format!("strconv.ParseUint: parsing {version:?}: invalid syntax"));
