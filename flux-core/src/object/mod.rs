@@ -60,6 +60,20 @@ impl Object {
         Ok(Self(Arc::new(map)))
     }
 
+    /// As [`from_map`](Self::from_map), sharing the content.
+    ///
+    /// # Errors
+    /// Names the first field that is missing or of the wrong type.
+    pub fn from_shared(map: Arc<Map<String, Value>>) -> Result<Self, InvalidObject> {
+        check(&map)?;
+        Ok(Self(map))
+    }
+
+    /// The whole content, to share.
+    pub fn shared(&self) -> Arc<Map<String, Value>> {
+        Arc::clone(&self.0)
+    }
+
     /// The whole content.
     pub fn as_map(&self) -> &Map<String, Value> {
         &self.0
