@@ -31,24 +31,41 @@ impl ApiServer {
         }
     }
 
-    pub(crate) fn create_object(&self, target: &Target, object: Fields, options: &WriteOptions) -> Result<Written, Status> {
+    pub(crate) fn create_object(
+        &self,
+        target: &Target,
+        object: Fields,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
         self.change(&options.now, |state| state.create(target, object, options))
     }
 
-    pub(crate) fn update_object(&self, target: &Target, object: Fields, options: &WriteOptions) -> Result<Written, Status> {
+    pub(crate) fn update_object(
+        &self,
+        target: &Target,
+        object: Fields,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
         self.change(&options.now, |state| match target.subresource.as_str() {
             "scale" => scale_update(state, target, &object, options),
             _ => state.update(target, object, options),
         })
     }
 
-    pub(crate) fn patch_object(&self, target: &Target, patch: &Patch, options: &WriteOptions) -> Result<Written, Status> {
+    pub(crate) fn patch_object(
+        &self,
+        target: &Target,
+        patch: &Patch,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
         self.change(&options.now, |state| match target.subresource.as_str() {
             "scale" => {
                 let scale = state.get_scale(target)?;
                 let scale = Value::Object((*scale).clone());
                 let patched = match patch {
-                    Patch::Json(p) => super::patch::json::apply(&scale, p).map_err(|e| Status::bad_request(e.to_string()))?,
+                    Patch::Json(p) => {
+                        super::patch::json::apply(&scale, p).map_err(|e| Status::bad_request(e.to_string()))?
+                    }
                     Patch::Merge(p) | Patch::Strategic(p) => {
                         super::patch::merge::apply(&scale, p).map_err(|e| Status::bad_request(e.to_string()))?
                     }

@@ -12,7 +12,13 @@ pub(crate) fn metadata(object: &Fields, version: &str) -> Value {
 }
 
 /// A table of one object.
-pub(crate) fn of_object(resource: &Resource, object: &Fields, version: &str, include: &str, now: &jiff::Timestamp) -> Value {
+pub(crate) fn of_object(
+    resource: &Resource,
+    object: &Fields,
+    version: &str,
+    include: &str,
+    now: &jiff::Timestamp,
+) -> Value {
     let meta = json!({"resourceVersion": object.get("metadata").and_then(|m| m.get("resourceVersion")).cloned()});
     build(resource, [object].into_iter(), meta, version, include, now)
 }

@@ -33,7 +33,9 @@ pub(super) async fn handle(server: &ApiServer, parts: &Parts, body: Result<Bytes
             };
             let request = Request { server, parts, query: &query, path, accepted: &accepted };
             match body {
-                Err(_) => Err(Status::new(413, "RequestEntityTooLarge", "Request entity is too large: limit is 3145728")),
+                Err(_) => {
+                    Err(Status::new(413, "RequestEntityTooLarge", "Request entity is too large: limit is 3145728"))
+                }
                 Ok(body) => request.run(body),
             }
             .or_else(|status| Ok::<_, Status>(refuse(&status, accepted.encoding)))
@@ -137,7 +139,8 @@ fn other(server: &ApiServer, parts: &Parts, words: &[String], query: &Query) -> 
                 paths.push(format!("/apis/{group}"));
                 paths.extend(versions.iter().map(|v| format!("/apis/{group}/{v}")));
             }
-            paths.extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+            paths
+                .extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
             encoded(200, &json!({ "paths": paths }), Encoding::Json, &[])
         }
         ["version"] => encoded(
@@ -248,7 +251,9 @@ impl Request<'_> {
         }
         let include = self.query.get("includeObject").unwrap_or("Metadata");
         let value = match &self.accepted.shape {
-            Shape::Table(version) => table::of_object(&target.resource, object, version, include, &self.server.inner.clock.now()),
+            Shape::Table(version) => {
+                table::of_object(&target.resource, object, version, include, &self.server.inner.clock.now())
+            }
             Shape::Metadata(version) => table::metadata(object, version),
             _ => Value::Object(object.clone()),
         };
@@ -282,9 +287,14 @@ impl Request<'_> {
         }
         let include = self.query.get("includeObject").unwrap_or("Metadata");
         let value = match &self.accepted.shape {
-            Shape::Table(version) => {
-                table::of_list(resource, &listed.items, Value::Object(meta), version, include, &self.server.inner.clock.now())
-            }
+            Shape::Table(version) => table::of_list(
+                resource,
+                &listed.items,
+                Value::Object(meta),
+                version,
+                include,
+                &self.server.inner.clock.now(),
+            ),
             Shape::Metadata(version) => {
                 let items: Vec<Value> = listed.items.iter().map(|o| table::metadata(o, version)).collect();
                 json!({"kind": "PartialObjectMetadataList", "apiVersion": format!("meta.k8s.io/{version}"),
@@ -312,7 +322,8 @@ impl Request<'_> {
             let (resource, shape, include, clock) = (resource.clone(), shape.clone(), include.clone(), clock.clone());
             async move {
                 let change = watcher.next().await?;
-                let mut bytes = serde_json::to_vec(&event(&resource, &change, &shape, &include, first, &clock.now())).unwrap_or_default();
+                let mut bytes = serde_json::to_vec(&event(&resource, &change, &shape, &include, first, &clock.now()))
+                    .unwrap_or_default();
                 bytes.push(b'\n');
                 Some((Bytes::from(bytes), (watcher, false)))
             }
@@ -373,7 +384,9 @@ impl Request<'_> {
         if !apply
             && !matches!(
                 media.as_str(),
-                "application/json-patch+json" | "application/merge-patch+json" | "application/strategic-merge-patch+json"
+                "application/json-patch+json"
+                    | "application/merge-patch+json"
+                    | "application/strategic-merge-patch+json"
             )
         {
             return Err(Status::unsupported_media_type(None));
@@ -449,7 +462,14 @@ fn returns_object(resource: &Resource) -> bool {
     match resource.group.as_str() {
         "" => matches!(
             resource.kind.as_str(),
-            "ResourceQuota" | "PersistentVolume" | "ServiceAccount" | "PersistentVolumeClaim" | "Namespace" | "Pod" | "Service" | "PodTemplate"
+            "ResourceQuota"
+                | "PersistentVolume"
+                | "ServiceAccount"
+                | "PersistentVolumeClaim"
+                | "Namespace"
+                | "Pod"
+                | "Service"
+                | "PodTemplate"
         ),
         "storage.k8s.io" => !matches!(resource.kind.as_str(), "CSIStorageCapacity"),
         "resource.k8s.io" => true,
@@ -458,7 +478,14 @@ fn returns_object(resource: &Resource) -> bool {
 }
 
 /// A watch event as the client wants it.
-fn event(resource: &Resource, change: &Change, shape: &Shape, include: &str, first: bool, now: &jiff::Timestamp) -> Value {
+fn event(
+    resource: &Resource,
+    change: &Change,
+    shape: &Shape,
+    include: &str,
+    first: bool,
+    now: &jiff::Timestamp,
+) -> Value {
     let shaped = |object: &Arc<Fields>| match shape {
         Shape::Table(version) => {
             let mut t = table::of_object(resource, object, version, include, now);
