@@ -249,8 +249,13 @@ pub(crate) fn patch(media: &str, body: &[u8], force: bool) -> Result<(Patch, Vec
 }
 
 fn yaml_error(error: &yaml::YamlError) -> String {
-    let text = error.to_string();
-    if text.starts_with("yaml:") { text } else { format!("yaml: {text}") }
+    let what = error.cause.to_string();
+    let what = what.split(" while ").next().unwrap_or("");
+    // Go's parser counts lines from zero, and leaves out line zero.
+    match error.line.saturating_sub(1) {
+        0 => format!("yaml: {what}"),
+        line => format!("yaml: line {line}: {what}"),
+    }
 }
 
 /// A value as the API writes YAML.
