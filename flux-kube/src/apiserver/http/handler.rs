@@ -11,10 +11,11 @@ use super::body::Body;
 use super::negotiate::{Accepted, Encoding, Shape, accept};
 use super::options::{self, Query};
 use super::route::{ResourcePath, Route, parse};
+use crate::apiserver::auth::{Attributes, User, reviews};
 use crate::apiserver::fields::Fields;
 use crate::apiserver::registry::{Resource, discovery};
 use crate::apiserver::status::Status;
-use crate::apiserver::verbs::{Deleted, Listed, Patch, Target, WriteOptions, Written, cannot_handle, meta_str};
+use crate::apiserver::verbs::{Deleted, Listed, Patch, Target, WriteOptions, Written, meta_str};
 use crate::apiserver::watch::{Change, Watcher};
 use crate::apiserver::{ApiServer, input, table};
 
@@ -22,6 +23,13 @@ use crate::apiserver::{ApiServer, input, table};
 pub(super) async fn handle(server: &ApiServer, parts: &Parts, body: Result<Bytes, String>) -> Response<Body> {
     let query = Query::parse(parts.uri.query());
     let route = parse(parts.uri.path());
+    let user = match server.authenticate(&parts.headers) {
+        Ok(user) => user,
+        Err(status) => return refuse(&status, Encoding::Json),
+    };
+    if let Err(status) = server.authorize_attributes(&user, &attributes(parts, &route, &query)) {
+        return refuse(&status, Encoding::Json);
+    }
     let answer = match &route {
         Route::Resource(path) => {
             if !server.lock().registry.has_group(&path.group) {
@@ -31,7 +39,7 @@ pub(super) async fn handle(server: &ApiServer, parts: &Parts, body: Result<Bytes
                 Ok(accepted) => accepted,
                 Err(status) => return refuse(&status, Encoding::Json),
             };
-            let request = Request { server, parts, query: &query, path, accepted: &accepted };
+            let request = Request { server, parts, query: &query, path, accepted: &accepted, user: &user };
             match body {
                 Err(_) => Err(Status::new(413, "RequestEntityTooLarge", "Request entity is too large: limit is 3145728")),
                 Ok(body) => request.run(body),
@@ -47,6 +55,45 @@ pub(super) async fn handle(server: &ApiServer, parts: &Parts, body: Result<Bytes
         route => discover(server, parts, route),
     };
     answer.unwrap_or_else(|status| refuse(&status, Encoding::Json))
+}
+
+/// What a request wants to do, as authorization sees it.
+fn attributes(parts: &Parts, route: &Route, query: &Query) -> Attributes {
+    let method = &parts.method;
+    let Route::Resource(path) = route else {
+        return Attributes {
+            verb: method.as_str().to_lowercase(),
+            path: Some(parts.uri.path().to_owned()),
+            ..Attributes::default()
+        };
+    };
+    let item = !path.name.is_empty();
+    let verb = match *method {
+        Method::GET | Method::HEAD if path.watch || (!item && query.flag("watch")) => "watch",
+        Method::GET | Method::HEAD if item => "get",
+        Method::GET | Method::HEAD => "list",
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE if item => "delete",
+        Method::DELETE => "deletecollection",
+        _ => "",
+    };
+    let resource = if path.subresource.is_empty() {
+        path.plural.clone()
+    } else {
+        format!("{}/{}", path.plural, path.subresource)
+    };
+    // A namespace is in itself.
+    let namespace = if path.plural == "namespaces" && path.group.is_empty() { &path.name } else { &path.namespace };
+    Attributes {
+        verb: verb.to_owned(),
+        group: path.group.clone(),
+        resource,
+        namespace: namespace.clone(),
+        name: path.name.clone(),
+        path: None,
+    }
 }
 
 fn text(code: u16, text: &str) -> Response<Body> {
@@ -170,6 +217,7 @@ struct Request<'a> {
     query: &'a Query,
     path: &'a ResourcePath,
     accepted: &'a Accepted,
+    user: &'a User,
 }
 
 const ACCEPTED_BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
@@ -332,7 +380,10 @@ impl Request<'_> {
             "application/yaml" => true,
             _ => return Err(Status::unsupported_media_type(Some(ACCEPTED_BODIES))),
         };
-        input::object(&target.resource, body, yaml)
+        match target.resource.subresource(&target.subresource).map(|s| s.kind.as_str()) {
+            Some(kind) if kind != target.resource.kind => input::any_object(body, yaml),
+            _ => input::object(&target.resource, body, yaml),
+        }
     }
 
     fn write_options(&self, kind: &str, duplicates: Vec<String>) -> Result<WriteOptions, Status> {
@@ -355,6 +406,10 @@ impl Request<'_> {
         let options = self.write_options("CreateOptions", Vec::new());
         let (object, duplicates) = self.read_object(target, body)?;
         let options = WriteOptions { duplicates, ..options? };
+        if let Some(answer) = reviews::answer(self.server, self.user, target, &object) {
+            return Ok(encoded(201, &Value::Object(answer?), self.accepted.encoding, &[]));
+        }
+        self.server.lock().check_escalation(self.user, target, &object)?;
         let written = self.server.create_object(target, object, &options)?;
         Ok(self.written(target, &written))
     }
@@ -363,6 +418,7 @@ impl Request<'_> {
         let options = self.write_options("UpdateOptions", Vec::new());
         let (object, duplicates) = self.read_object(target, body)?;
         let options = WriteOptions { duplicates, ..options? };
+        self.server.lock().check_escalation(self.user, target, &object)?;
         let written = self.server.update_object(target, object, &options)?;
         Ok(self.written(target, &written))
     }
@@ -387,6 +443,18 @@ impl Request<'_> {
             now: self.server.inner.clock.stamp(),
             duplicates,
         };
+        if !self.user.is_master() && target.resource.group == "rbac.authorization.k8s.io" {
+            let dry = WriteOptions { dry_run: true, ..options.clone() };
+            let would = self.server.patch_object(target, &patch, &dry)?;
+            self.server.lock().check_escalation(self.user, target, &would.object)?;
+        }
+        if let Patch::Apply { .. } = &patch
+            && !self.user.is_master()
+            && self.server.read(&Target { subresource: String::new(), ..target.clone() }).is_err()
+        {
+            // An apply that creates needs to be allowed to.
+            self.server.authorize(self.user, target, "create")?;
+        }
         let written = self.server.patch_object(target, &patch, &options)?;
         Ok(self.written(target, &written))
     }
@@ -490,6 +558,3 @@ fn event(resource: &Resource, change: &Change, shape: &Shape, include: &str, fir
         Change::Error(status) => json!({"type": "ERROR", "object": status.to_value()}),
     }
 }
-
-#[allow(unused_imports)]
-use {Patch as _, cannot_handle as _};

@@ -240,7 +240,7 @@ fn settled(target: &Target, old: &Arc<Record>, config: &Arc<Fields>, options: &W
     Some(Written { object: served(&old.object, &target.resource), created: false, warnings: Vec::new() })
 }
 
-fn apply_status(error: &ApplyError) -> Status {
+pub(super) fn apply_status(error: &ApplyError) -> Status {
     match error {
         ApplyError::Conflict(conflicts) => {
             let causes = conflicts

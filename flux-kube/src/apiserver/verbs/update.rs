@@ -37,7 +37,7 @@ impl State {
     }
 
     /// Stores a decoded object in place of an old one, tracking who changed what.
-    pub(crate) fn replace(
+    pub(super) fn replace(
         &mut self,
         target: &Target,
         old: &Arc<Record>,
