@@ -266,6 +266,12 @@ impl Request<'_> {
             return Err(Status::method_not_allowed());
         }
         let watching = path.watch || self.query.flag("watch");
+        if let Shape::Table(version) = &self.accepted.shape {
+            self.table(version).check()?;
+        }
+        if let (Shape::Metadata(_), "list" | "get") = (&self.accepted.shape, verb) {
+            self.check_metadata_shape(&target, verb == "list", watching)?;
+        }
         match verb {
             "get" if path.watch => self.watch(target),
             "list" if watching => self.watch(target),
@@ -277,6 +283,26 @@ impl Request<'_> {
             "delete" => self.delete(&target, &body),
             _ => self.delete_collection(&target, &body),
         }
+    }
+
+    /// The metadata of a list has its own name, and that of an object too.
+    fn check_metadata_shape(&self, target: &Target, list: bool, watching: bool) -> Result<(), Status> {
+        let header = self.parts.headers.get("accept").and_then(|v| v.to_str().ok()).unwrap_or("");
+        let for_list = header.contains("PartialObjectMetadataList");
+        if watching || for_list == list {
+            return Ok(());
+        }
+        let resource = &target.resource;
+        let internal = match resource.group.as_str() {
+            "" => "core",
+            group => group.split('.').next().unwrap_or(""),
+        };
+        let message = if list {
+            format!("you requested PartialObjectMetadata, but the requested object is a list (*{internal}.{})", resource.list_kind)
+        } else {
+            format!("you requested PartialObjectMetadataList, but the requested object is not a list (*{internal}.{})", resource.kind)
+        };
+        Err(Status::new(406, "NotAcceptable", message))
     }
 
     fn agent(&self) -> &str {
@@ -294,13 +320,20 @@ impl Request<'_> {
         if let Some(warning) = target.resource.custom.as_ref().and_then(|c| c.deprecation.clone()) {
             warnings.push(warning);
         }
-        let include = self.query.get("includeObject").unwrap_or("Metadata");
         let value = match &self.accepted.shape {
-            Shape::Table(version) => table::of_object(&target.resource, object, version, include, &self.server.inner.clock.now()),
+            Shape::Table(version) => table::of_object(&target.resource, object, &self.table(version)),
             Shape::Metadata(version) => table::metadata(object, version),
             _ => Value::Object(object.clone()),
         };
         encoded(code, &value, self.accepted.encoding, &warnings)
+    }
+
+    fn table(&self, version: &str) -> table::Options {
+        table::Options {
+            version: version.to_owned(),
+            include: self.query.get("includeObject").unwrap_or("Metadata").to_owned(),
+            now: self.server.inner.clock.now(),
+        }
     }
 
     fn get(&self, target: &Target) -> Result<Response<Body>, Status> {
@@ -328,10 +361,9 @@ impl Request<'_> {
         if let Some(warning) = resource.custom.as_ref().and_then(|c| c.deprecation.clone()) {
             warnings.push(warning);
         }
-        let include = self.query.get("includeObject").unwrap_or("Metadata");
         let value = match &self.accepted.shape {
             Shape::Table(version) => {
-                table::of_list(resource, &listed.items, Value::Object(meta), version, include, &self.server.inner.clock.now())
+                table::of_list(resource, &listed.items, Value::Object(meta), &self.table(version))
             }
             Shape::Metadata(version) => {
                 let items: Vec<Value> = listed.items.iter().map(|o| table::metadata(o, version)).collect();
@@ -353,14 +385,15 @@ impl Request<'_> {
         let resource = target.resource.clone();
         let watcher = Watcher::begin(self.server, target, options)?;
         let shape = self.accepted.shape.clone();
-        let include = self.query.get("includeObject").unwrap_or("Metadata").to_owned();
+        let options = self.table("v1");
         let clock = self.server.inner.clock.clone();
         let first = true;
         let stream = futures::stream::unfold((watcher, first), move |(mut watcher, first)| {
-            let (resource, shape, include, clock) = (resource.clone(), shape.clone(), include.clone(), clock.clone());
+            let (resource, shape, options, clock) = (resource.clone(), shape.clone(), options.clone(), clock.clone());
             async move {
                 let change = watcher.next().await?;
-                let mut bytes = serde_json::to_vec(&event(&resource, &change, &shape, &include, first, &clock.now())).unwrap_or_default();
+                let options = table::Options { now: clock.now(), ..options };
+                let mut bytes = serde_json::to_vec(&event(&resource, &change, &shape, options, first)).unwrap_or_default();
                 bytes.push(b'\n');
                 Some((Bytes::from(bytes), (watcher, false)))
             }
@@ -526,10 +559,11 @@ fn returns_object(resource: &Resource) -> bool {
 }
 
 /// A watch event as the client wants it.
-fn event(resource: &Resource, change: &Change, shape: &Shape, include: &str, first: bool, now: &jiff::Timestamp) -> Value {
+fn event(resource: &Resource, change: &Change, shape: &Shape, options: table::Options, first: bool) -> Value {
     let shaped = |object: &Arc<Fields>| match shape {
         Shape::Table(version) => {
-            let mut t = table::of_object(resource, object, version, include, now);
+            let options = table::Options { version: version.clone(), ..options.clone() };
+            let mut t = table::of_object(resource, object, &options);
             if !first && let Some(t) = t.as_object_mut() {
                 // Only the first event carries the columns.
                 t.insert("columnDefinitions".into(), Value::Null);

@@ -150,10 +150,12 @@ fn parent_managers(resource: &Resource, managers: &Managers, scale: Managers) ->
             out.0.push(m);
         }
     }
-    for mut s in scale.0 {
+    let replicas = decode_fields(&json!({"f:spec": {"f:replicas": {}}}));
+    for mut s in scale.0.into_iter().filter(|s| !s.fields.intersection(&replicas).is_empty()) {
         s.id.api_version.clone_from(&resource.api_version);
         if out.get(&s.id).is_none() {
             s.fields = Arc::new(own.clone());
+            s.time = None;
             out.0.push(s);
         }
     }
