@@ -1,6 +1,7 @@
 //! How objects reach the place where they should be.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,25 @@ pub trait Applier: fmt::Debug + Send + Sync {
 
     /// Deletes what is owned.
     async fn teardown(&self, cx: &Context, owned: &Inventory) -> Report;
+}
+
+#[async_trait]
+impl<T: Applier + ?Sized> Applier for Arc<T> {
+    async fn plan(&self, cx: &Context, desired: &Manifests, owned: &Inventory) -> Result<Plan, ApplyError> {
+        (**self).plan(cx, desired, owned).await
+    }
+
+    async fn apply(&self, cx: &Context, plan: Plan) -> Report {
+        (**self).apply(cx, plan).await
+    }
+
+    async fn wait(&self, cx: &Context, owned: &Inventory) -> Result<Health, ApplyError> {
+        (**self).wait(cx, owned).await
+    }
+
+    async fn teardown(&self, cx: &Context, owned: &Inventory) -> Report {
+        (**self).teardown(cx, owned).await
+    }
 }
 
 /// What an applier has done, and what is true now.
@@ -124,6 +144,9 @@ pub enum ApplyError {
     /// A guard against deleting too much.
     #[error("refused: {0}")]
     Guard(String),
+    /// The audit journal could not be kept.
+    #[error(transparent)]
+    Audit(#[from] crate::audit::JournalError),
     /// Objects that do not become ready.
     #[error("{0}")]
     NotHealthy(String),
@@ -156,7 +179,7 @@ impl ApplyError {
             Self::Object { error, .. } => error.class(),
             Self::Invalid { .. } | Self::Detached | Self::Mismatch(_) | Self::Guard(_) => Class::Terminal,
             Self::OwnedByOther { .. } => Class::Denied,
-            Self::Stale { .. } | Self::NotHealthy(_) => Class::Transient,
+            Self::Stale { .. } | Self::NotHealthy(_) | Self::Audit(_) => Class::Transient,
             Self::Interrupted(interrupted) => interrupted.class(),
             Self::Other { class, .. } => *class,
         }

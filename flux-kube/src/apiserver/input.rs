@@ -166,8 +166,7 @@ fn unrecognized(resource: &Resource, body: &[u8], error: &serde_json::Error) -> 
     if resource.custom.is_some() {
         return Status::bad_request(format!(
             "the object provided is unrecognized (must be of type {}): {what} ({})",
-            resource.kind,
-            shown
+            resource.kind, shown
         ));
     }
     Status::bad_request(format!(

@@ -132,9 +132,9 @@ impl ApiServer {
 
     /// The objects that every cluster starts with.
     fn bootstrap(&self) {
-        let namespaces = ["default", "kube-system", "kube-public", "kube-node-lease"].into_iter().map(|name| {
-            serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        });
+        let namespaces = ["default", "kube-system", "kube-public", "kube-node-lease"]
+            .into_iter()
+            .map(|name| serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
         let now = self.inner.clock.stamp();
         let options = verbs::WriteOptions {
             dry_run: false,

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use super::ApiServer;
 use super::fields::Fields;
 use super::status::Status;
-use super::verbs::{
-    DeleteOptions, Deleted, ListOptions, Listed, Patch, State, Target, WriteOptions, Written,
-};
+use super::verbs::{DeleteOptions, Deleted, ListOptions, Listed, Patch, State, Target, WriteOptions, Written};
 
 impl ApiServer {
     fn change<T>(&self, now: &Arc<str>, f: impl FnOnce(&mut State) -> Result<T, Status>) -> Result<T, Status> {
@@ -29,18 +27,33 @@ impl ApiServer {
         }
     }
 
-    pub(crate) fn create_object(&self, target: &Target, object: Fields, options: &WriteOptions) -> Result<Written, Status> {
+    pub(crate) fn create_object(
+        &self,
+        target: &Target,
+        object: Fields,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
         self.change(&options.now, |state| state.create(target, object, options))
     }
 
-    pub(crate) fn update_object(&self, target: &Target, object: Fields, options: &WriteOptions) -> Result<Written, Status> {
+    pub(crate) fn update_object(
+        &self,
+        target: &Target,
+        object: Fields,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
         self.change(&options.now, |state| match target.subresource.as_str() {
             "scale" => state.update_scale(target, &object, options),
             _ => state.update(target, object, options),
         })
     }
 
-    pub(crate) fn patch_object(&self, target: &Target, patch: &Patch, options: &WriteOptions) -> Result<Written, Status> {
+    pub(crate) fn patch_object(
+        &self,
+        target: &Target,
+        patch: &Patch,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
         self.change(&options.now, |state| match target.subresource.as_str() {
             "scale" => state.patch_scale(target, patch, options),
             _ => state.patch(target, patch, options),

@@ -24,7 +24,10 @@ pub(crate) fn reset_fields(resource: &Resource, subresource: &str) -> &'static F
             _ if resource.custom.is_some() => &SPEC_AND_METADATA,
             ("apps", "Deployment") => &SPEC_AND_LABELS,
             ("", "Pod") => &POD_STATUS,
-            ("flowcontrol.apiserver.k8s.io" | "networking.k8s.io", "FlowSchema" | "PriorityLevelConfiguration" | "ServiceCIDR")
+            (
+                "flowcontrol.apiserver.k8s.io" | "networking.k8s.io",
+                "FlowSchema" | "PriorityLevelConfiguration" | "ServiceCIDR",
+            )
             | ("storage.k8s.io", "VolumeAttachment")
             | ("resource.k8s.io", _)
             | ("admissionregistration.k8s.io", _) => &SPEC_AND_METADATA,
@@ -151,8 +154,7 @@ pub(crate) fn prepare_update(resource: &Resource, subresource: &str, object: &mu
     match subresource {
         "status" => {
             if resource.custom.is_some() {
-                let keys: Vec<String> =
-                    object.keys().chain(old.keys()).filter(|k| *k != "status").cloned().collect();
+                let keys: Vec<String> = object.keys().chain(old.keys()).filter(|k| *k != "status").cloned().collect();
                 let managed = object.get("metadata").and_then(|m| m.get("managedFields")).cloned();
                 for key in keys {
                     keep(object, &key);

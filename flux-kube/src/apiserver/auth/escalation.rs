@@ -34,7 +34,8 @@ impl State {
                 object.get("rules").and_then(Value::as_array).cloned().unwrap_or_default()
             }
             _ => {
-                let text = |key: &str| object.get("roleRef").and_then(|r| r.get(key)).and_then(Value::as_str).unwrap_or("");
+                let text =
+                    |key: &str| object.get("roleRef").and_then(|r| r.get(key)).and_then(Value::as_str).unwrap_or("");
                 let plural = if text("kind") == "Role" { "roles" } else { "clusterroles" };
                 if may("bind", plural, text("name")) {
                     return Ok(());

@@ -98,8 +98,10 @@ impl Attributes {
         } else {
             format!("in the namespace {:?}", self.namespace)
         };
-        let mut why =
-            format!("User {name:?} cannot {} resource {:?} in API group {:?} {scope}", self.verb, self.resource, self.group);
+        let mut why = format!(
+            "User {name:?} cannot {} resource {:?} in API group {:?} {scope}",
+            self.verb, self.resource, self.group
+        );
         if !reason.is_empty() {
             why.push_str(": ");
             why.push_str(reason);

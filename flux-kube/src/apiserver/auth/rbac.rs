@@ -27,14 +27,12 @@ pub(super) fn rule_allows(rule: &Value, a: &Attributes) -> bool {
         return false;
     }
     if let Some(path) = &a.path {
-        return texts(rule, "nonResourceURLs").any(|p| {
-            p == "*" || p == path || p.strip_suffix('*').is_some_and(|prefix| path.starts_with(prefix))
-        });
+        return texts(rule, "nonResourceURLs")
+            .any(|p| p == "*" || p == path || p.strip_suffix('*').is_some_and(|prefix| path.starts_with(prefix)));
     }
     let subresource = a.resource.split_once('/').map(|(_, s)| s);
-    let resource = texts(rule, "resources").any(|r| {
-        r == "*" || r == a.resource || subresource.is_some_and(|s| r.strip_prefix("*/") == Some(s))
-    });
+    let resource = texts(rule, "resources")
+        .any(|r| r == "*" || r == a.resource || subresource.is_some_and(|s| r.strip_prefix("*/") == Some(s)));
     let mut names = texts(rule, "resourceNames").peekable();
     has("apiGroups", &a.group) && resource && (names.peek().is_none() || names.any(|n| n == a.name))
 }

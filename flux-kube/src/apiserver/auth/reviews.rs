@@ -35,12 +35,10 @@ pub(crate) fn answer(
         ("authentication.k8s.io", "SelfSubjectReview") => {
             json!({"userInfo": {"username": user.name, "groups": user.groups}})
         }
-        ("authentication.k8s.io", "TokenReview") => {
-            match server.lock().tokens.get(&text(spec, "token")) {
-                Some(user) => json!({"authenticated": true, "user": {"username": user.name, "groups": user.groups}}),
-                None => json!({"user": {}, "error": "token is not known"}),
-            }
-        }
+        ("authentication.k8s.io", "TokenReview") => match server.lock().tokens.get(&text(spec, "token")) {
+            Some(user) => json!({"authenticated": true, "user": {"username": user.name, "groups": user.groups}}),
+            None => json!({"user": {}, "error": "token is not known"}),
+        },
         ("", "ServiceAccount") if target.subresource == "token" => return Some(token(server, target, object)),
         ("", "Pod") if target.subresource == "eviction" => return Some(evict(server, target)),
         _ => return None,
@@ -58,11 +56,9 @@ pub(crate) fn answer(
 
 fn access(server: &ApiServer, user: &User, spec: Option<&Value>, namespace: &str) -> Value {
     let attributes = match spec.and_then(|s| s.get("nonResourceAttributes")) {
-        Some(path) => Attributes {
-            verb: text(Some(path), "verb"),
-            path: Some(text(Some(path), "path")),
-            ..Attributes::default()
-        },
+        Some(path) => {
+            Attributes { verb: text(Some(path), "verb"), path: Some(text(Some(path), "path")), ..Attributes::default() }
+        }
         None => {
             let r = spec.and_then(|s| s.get("resourceAttributes"));
             let sub = text(r, "subresource");
@@ -92,7 +88,8 @@ fn rules(server: &ApiServer, user: &User, namespace: &str) -> Value {
         found.push(json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}));
         found.push(json!({"nonResourceURLs": ["*"], "verbs": ["*"]}));
     }
-    let (paths, resources): (Vec<Value>, Vec<Value>) = found.into_iter().partition(|r| r.get("nonResourceURLs").is_some());
+    let (paths, resources): (Vec<Value>, Vec<Value>) =
+        found.into_iter().partition(|r| r.get("nonResourceURLs").is_some());
     json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false})
 }
 
@@ -111,7 +108,10 @@ fn token(server: &ApiServer, target: &Target, object: &Fields) -> Result<Fields,
     out.insert("kind".into(), json!("TokenRequest"));
     out.insert("apiVersion".into(), json!("authentication.k8s.io/v1"));
     out.insert("metadata".into(), json!({"name": target.name, "namespace": target.namespace}));
-    out.insert("spec".into(), json!({"audiences": ["https://kubernetes.default.svc"], "expirationSeconds": seconds, "boundObjectRef": null}));
+    out.insert(
+        "spec".into(),
+        json!({"audiences": ["https://kubernetes.default.svc"], "expirationSeconds": seconds, "boundObjectRef": null}),
+    );
     let until = until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     out.insert("status".into(), json!({"token": token, "expirationTimestamp": until}));
     Ok(out)

@@ -115,7 +115,11 @@ pub(super) fn batch(kind: &str, object: &mut Fields) {
     set(spec, "completionMode", json!("NonIndexed"));
     set(spec, "suspend", json!(false));
     set(spec, "manualSelector", json!(false));
-    set(spec, "podReplacementPolicy", json!(if spec.contains_key("podFailurePolicy") { "Failed" } else { "TerminatingOrFailed" }));
+    set(
+        spec,
+        "podReplacementPolicy",
+        json!(if spec.contains_key("podFailurePolicy") { "Failed" } else { "TerminatingOrFailed" }),
+    );
 }
 
 pub(super) fn service(object: &mut Fields) {
@@ -159,8 +163,11 @@ pub(super) fn autoscaler(version: &str, object: &mut Fields) {
         }
         if let Some(behavior) = spec.get_mut("behavior").and_then(Value::as_object_mut) {
             for (key, policies) in [
-                ("scaleUp", json!([{"type": "Pods", "value": 4, "periodSeconds": 15},
-                    {"type": "Percent", "value": 100, "periodSeconds": 15}])),
+                (
+                    "scaleUp",
+                    json!([{"type": "Pods", "value": 4, "periodSeconds": 15},
+                    {"type": "Percent", "value": 100, "periodSeconds": 15}]),
+                ),
                 ("scaleDown", json!([{"type": "Percent", "value": 100, "periodSeconds": 15}])),
             ] {
                 if let Some(rules) = child(behavior, key) {
@@ -203,7 +210,9 @@ pub(super) fn webhooks(kind: &str, object: &mut Fields) {
         for rule in each(hook, "rules") {
             set(rule, "scope", json!("*"));
         }
-        if let Some(service) = hook.get_mut("clientConfig").and_then(|c| c.get_mut("service")).and_then(Value::as_object_mut) {
+        if let Some(service) =
+            hook.get_mut("clientConfig").and_then(|c| c.get_mut("service")).and_then(Value::as_object_mut)
+        {
             set(service, "port", json!(443));
         }
     }

@@ -41,7 +41,9 @@ pub(super) async fn handle(server: &ApiServer, parts: &Parts, body: Result<Bytes
             };
             let request = Request { server, parts, query: &query, path, accepted: &accepted, user: &user };
             match body {
-                Err(_) => Err(Status::new(413, "RequestEntityTooLarge", "Request entity is too large: limit is 3145728")),
+                Err(_) => {
+                    Err(Status::new(413, "RequestEntityTooLarge", "Request entity is too large: limit is 3145728"))
+                }
                 Ok(body) => request.run(body),
             }
             .or_else(|status| Ok::<_, Status>(refuse(&status, accepted.encoding)))
@@ -79,11 +81,8 @@ fn attributes(parts: &Parts, route: &Route, query: &Query) -> Attributes {
         Method::DELETE => "deletecollection",
         _ => "",
     };
-    let resource = if path.subresource.is_empty() {
-        path.plural.clone()
-    } else {
-        format!("{}/{}", path.plural, path.subresource)
-    };
+    let resource =
+        if path.subresource.is_empty() { path.plural.clone() } else { format!("{}/{}", path.plural, path.subresource) };
     // A namespace is in itself.
     let namespace = if path.plural == "namespaces" && path.group.is_empty() { &path.name } else { &path.namespace };
     Attributes {
@@ -184,7 +183,8 @@ fn other(server: &ApiServer, parts: &Parts, words: &[String], query: &Query) -> 
                 paths.push(format!("/apis/{group}"));
                 paths.extend(versions.iter().map(|v| format!("/apis/{group}/{v}")));
             }
-            paths.extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+            paths
+                .extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
             encoded(200, &json!({ "paths": paths }), Encoding::Json, &[])
         }
         ["version"] => encoded(
@@ -298,9 +298,15 @@ impl Request<'_> {
             group => group.split('.').next().unwrap_or(""),
         };
         let message = if list {
-            format!("you requested PartialObjectMetadata, but the requested object is a list (*{internal}.{})", resource.list_kind)
+            format!(
+                "you requested PartialObjectMetadata, but the requested object is a list (*{internal}.{})",
+                resource.list_kind
+            )
         } else {
-            format!("you requested PartialObjectMetadataList, but the requested object is not a list (*{internal}.{})", resource.kind)
+            format!(
+                "you requested PartialObjectMetadataList, but the requested object is not a list (*{internal}.{})",
+                resource.kind
+            )
         };
         Err(Status::new(406, "NotAcceptable", message))
     }
@@ -362,9 +368,7 @@ impl Request<'_> {
             warnings.push(warning);
         }
         let value = match &self.accepted.shape {
-            Shape::Table(version) => {
-                table::of_list(resource, &listed.items, Value::Object(meta), &self.table(version))
-            }
+            Shape::Table(version) => table::of_list(resource, &listed.items, Value::Object(meta), &self.table(version)),
             Shape::Metadata(version) => {
                 let items: Vec<Value> = listed.items.iter().map(|o| table::metadata(o, version)).collect();
                 json!({"kind": "PartialObjectMetadataList", "apiVersion": format!("meta.k8s.io/{version}"),
@@ -393,7 +397,8 @@ impl Request<'_> {
             async move {
                 let change = watcher.next().await?;
                 let options = table::Options { now: clock.now(), ..options };
-                let mut bytes = serde_json::to_vec(&event(&resource, &change, &shape, options, first)).unwrap_or_default();
+                let mut bytes =
+                    serde_json::to_vec(&event(&resource, &change, &shape, options, first)).unwrap_or_default();
                 bytes.push(b'\n');
                 Some((Bytes::from(bytes), (watcher, false)))
             }
@@ -462,7 +467,9 @@ impl Request<'_> {
         if !apply
             && !matches!(
                 media.as_str(),
-                "application/json-patch+json" | "application/merge-patch+json" | "application/strategic-merge-patch+json"
+                "application/json-patch+json"
+                    | "application/merge-patch+json"
+                    | "application/strategic-merge-patch+json"
             )
         {
             return Err(Status::unsupported_media_type(None));
@@ -550,7 +557,14 @@ fn returns_object(resource: &Resource) -> bool {
     match resource.group.as_str() {
         "" => matches!(
             resource.kind.as_str(),
-            "ResourceQuota" | "PersistentVolume" | "ServiceAccount" | "PersistentVolumeClaim" | "Namespace" | "Pod" | "Service" | "PodTemplate"
+            "ResourceQuota"
+                | "PersistentVolume"
+                | "ServiceAccount"
+                | "PersistentVolumeClaim"
+                | "Namespace"
+                | "Pod"
+                | "Service"
+                | "PodTemplate"
         ),
         "storage.k8s.io" => !matches!(resource.kind.as_str(), "CSIStorageCapacity"),
         "resource.k8s.io" => true,

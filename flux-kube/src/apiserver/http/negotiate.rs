@@ -63,10 +63,14 @@ pub(super) fn accept(headers: &HeaderMap, discovery: bool) -> Result<Accepted, S
         }
         let shape = match (param("as"), param("g"), param("v")) {
             (None, _, _) => Shape::Whole,
-            (Some("Table"), Some("meta.k8s.io"), Some(v @ ("v1" | "v1beta1"))) if !discovery => Shape::Table(v.to_owned()),
-            (Some("PartialObjectMetadata" | "PartialObjectMetadataList"), Some("meta.k8s.io"), Some(v @ ("v1" | "v1beta1"))) if !discovery => {
-                Shape::Metadata(v.to_owned())
+            (Some("Table"), Some("meta.k8s.io"), Some(v @ ("v1" | "v1beta1"))) if !discovery => {
+                Shape::Table(v.to_owned())
             }
+            (
+                Some("PartialObjectMetadata" | "PartialObjectMetadataList"),
+                Some("meta.k8s.io"),
+                Some(v @ ("v1" | "v1beta1")),
+            ) if !discovery => Shape::Metadata(v.to_owned()),
             (Some("APIGroupDiscoveryList"), Some("apidiscovery.k8s.io"), Some("v2" | "v2beta1")) if discovery => {
                 Shape::Discovery
             }

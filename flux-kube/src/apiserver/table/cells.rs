@@ -120,7 +120,16 @@ pub(super) fn of(kind: &str, o: &Fields, now: &jiff::Timestamp) -> Option<Vec<Va
             let (c, i) = containers(o, template);
             let ready = format!("{}/{}", int(o, "status.readyReplicas"), int(o, "spec.replicas"));
             let s = json!(selector_text(at(o, "spec.selector")));
-            vec![name, json!(ready), json!(int(o, "status.updatedReplicas")), json!(int(o, "status.availableReplicas")), created, c, i, s]
+            vec![
+                name,
+                json!(ready),
+                json!(int(o, "status.updatedReplicas")),
+                json!(int(o, "status.availableReplicas")),
+                created,
+                c,
+                i,
+                s,
+            ]
         }
         "StatefulSet" => {
             let (c, i) = containers(o, template);
@@ -129,15 +138,32 @@ pub(super) fn of(kind: &str, o: &Fields, now: &jiff::Timestamp) -> Option<Vec<Va
         }
         "ReplicaSet" | "ReplicationController" => {
             let (c, i) = containers(o, template);
-            vec![name, json!(int(o, "spec.replicas")), json!(int(o, "status.replicas")), json!(int(o, "status.readyReplicas")),
-                created, c, i, json!(selector(at(o, "spec.selector")))]
+            vec![
+                name,
+                json!(int(o, "spec.replicas")),
+                json!(int(o, "status.replicas")),
+                json!(int(o, "status.readyReplicas")),
+                created,
+                c,
+                i,
+                json!(selector(at(o, "spec.selector"))),
+            ]
         }
         "DaemonSet" => {
             let (c, i) = containers(o, template);
-            vec![name, json!(int(o, "status.desiredNumberScheduled")), json!(int(o, "status.currentNumberScheduled")),
-                json!(int(o, "status.numberReady")), json!(int(o, "status.updatedNumberScheduled")),
+            vec![
+                name,
+                json!(int(o, "status.desiredNumberScheduled")),
+                json!(int(o, "status.currentNumberScheduled")),
+                json!(int(o, "status.numberReady")),
+                json!(int(o, "status.updatedNumberScheduled")),
                 json!(int(o, "status.numberAvailable")),
-                json!(selector(at(o, "spec.template.spec.nodeSelector"))), created, c, i, json!(selector(at(o, "spec.selector")))]
+                json!(selector(at(o, "spec.template.spec.nodeSelector"))),
+                created,
+                c,
+                i,
+                json!(selector(at(o, "spec.selector"))),
+            ]
         }
         "Job" => {
             let (c, i) = containers(o, template);
@@ -162,7 +188,16 @@ pub(super) fn of(kind: &str, o: &Fields, now: &jiff::Timestamp) -> Option<Vec<Va
             } else {
                 "Running"
             };
-            vec![name, json!(status), json!(completions), json!(duration), created, c, i, json!(selector(at(o, "spec.selector")))]
+            vec![
+                name,
+                json!(status),
+                json!(completions),
+                json!(duration),
+                created,
+                c,
+                i,
+                json!(selector(at(o, "spec.selector"))),
+            ]
         }
         "CronJob" => {
             let (c, i) = containers(o, "spec.jobTemplate.spec.template.spec.containers");
@@ -173,11 +208,28 @@ pub(super) fn of(kind: &str, o: &Fields, now: &jiff::Timestamp) -> Option<Vec<Va
                 Value::Bool(false) => "False",
                 _ => "<unset>",
             };
-            vec![name, json!(text(o, "spec.schedule")), json!(or(text(o, "spec.timeZone"), NONE)), json!(suspend),
-                json!(list(o, "status.active").len()), last, created, c, i, json!(selector(at(o, "spec.jobTemplate.spec.selector")))]
+            vec![
+                name,
+                json!(text(o, "spec.schedule")),
+                json!(or(text(o, "spec.timeZone"), NONE)),
+                json!(suspend),
+                json!(list(o, "status.active").len()),
+                last,
+                created,
+                c,
+                i,
+                json!(selector(at(o, "spec.jobTemplate.spec.selector"))),
+            ]
         }
-        "Service" => vec![name, json!(text(o, "spec.type")), json!(cluster_ip(o)), json!(external_ip(o)), json!(service_ports(o)),
-            created, json!(selector(at(o, "spec.selector")))],
+        "Service" => vec![
+            name,
+            json!(text(o, "spec.type")),
+            json!(cluster_ip(o)),
+            json!(external_ip(o)),
+            json!(service_ports(o)),
+            created,
+            json!(selector(at(o, "spec.selector"))),
+        ],
         "Ingress" => {
             let rules = list(o, "spec.rules");
             let hosts: Vec<String> = strings(rules, "host").into_iter().filter(|h| !h.is_empty()).collect();
@@ -187,7 +239,14 @@ pub(super) fn of(kind: &str, o: &Fields, now: &jiff::Timestamp) -> Option<Vec<Va
                 _ => format!("{} + {} more...", hosts.get(..3).unwrap_or_default().join(","), rules.len() - 3),
             };
             let ports = if list(o, "spec.tls").is_empty() { "80" } else { "80, 443" };
-            vec![name, json!(or(text(o, "spec.ingressClassName"), NONE)), json!(hosts), json!(balancer(o)), json!(ports), created]
+            vec![
+                name,
+                json!(or(text(o, "spec.ingressClassName"), NONE)),
+                json!(hosts),
+                json!(balancer(o)),
+                json!(ports),
+                created,
+            ]
         }
         "IngressClass" => {
             let p = at(o, "spec.parameters");
@@ -207,21 +266,43 @@ pub(super) fn of(kind: &str, o: &Fields, now: &jiff::Timestamp) -> Option<Vec<Va
             let of = |kind: &str| -> Vec<String> {
                 let text = |s: &Value, k: &str| s.get(k).and_then(Value::as_str).unwrap_or("").to_owned();
                 let mine = subjects.iter().filter(|s| text(s, "kind") == kind);
-                mine.map(|s| if kind == "ServiceAccount" && !text(s, "namespace").is_empty() {
-                    format!("{}/{}", text(s, "namespace"), text(s, "name"))
-                } else {
-                    text(s, "name")
-                }).collect()
+                mine.map(|s| {
+                    if kind == "ServiceAccount" && !text(s, "namespace").is_empty() {
+                        format!("{}/{}", text(s, "namespace"), text(s, "name"))
+                    } else {
+                        text(s, "name")
+                    }
+                })
+                .collect()
             };
             let role = format!("{}/{}", text(o, "roleRef.kind"), text(o, "roleRef.name"));
-            vec![name, json!(role), created, json!(of("User").join(", ")), json!(of("Group").join(", ")), json!(of("ServiceAccount").join(", "))]
+            vec![
+                name,
+                json!(role),
+                created,
+                json!(of("User").join(", ")),
+                json!(of("Group").join(", ")),
+                json!(of("ServiceAccount").join(", ")),
+            ]
         }
-        "PodDisruptionBudget" => vec![name, json!(scalar(at(o, "spec.minAvailable"), "N/A")),
-            json!(scalar(at(o, "spec.maxUnavailable"), "N/A")), json!(int(o, "status.disruptionsAllowed")), created],
+        "PodDisruptionBudget" => vec![
+            name,
+            json!(scalar(at(o, "spec.minAvailable"), "N/A")),
+            json!(scalar(at(o, "spec.maxUnavailable"), "N/A")),
+            json!(int(o, "status.disruptionsAllowed")),
+            created,
+        ],
         "HorizontalPodAutoscaler" => {
             let target = format!("{}/{}", text(o, "spec.scaleTargetRef.kind"), text(o, "spec.scaleTargetRef.name"));
-            vec![name, json!(target), json!(metrics(o)), json!(scalar(at(o, "spec.minReplicas"), "<unset>")),
-                json!(int(o, "spec.maxReplicas")), json!(int(o, "status.currentReplicas")), created]
+            vec![
+                name,
+                json!(target),
+                json!(metrics(o)),
+                json!(scalar(at(o, "spec.minReplicas"), "<unset>")),
+                json!(int(o, "spec.maxReplicas")),
+                json!(int(o, "status.currentReplicas")),
+                created,
+            ]
         }
         "ResourceQuota" => {
             let (mut requests, mut limits) = (Vec::new(), Vec::new());
@@ -237,33 +318,61 @@ pub(super) fn of(kind: &str, o: &Fields, now: &jiff::Timestamp) -> Option<Vec<Va
         "Lease" => vec![name, json!(text(o, "spec.holderIdentity")), created],
         "StorageClass" => {
             let annotations = at(o, "metadata.annotations");
-            let default = annotations.get("storageclass.kubernetes.io/is-default-class").and_then(Value::as_str) == Some("true");
+            let default =
+                annotations.get("storageclass.kubernetes.io/is-default-class").and_then(Value::as_str) == Some("true");
             let shown = if default { json!(format!("{} (default)", name.as_str().unwrap_or(""))) } else { name };
-            vec![shown, json!(text(o, "provisioner")), json!(or(text(o, "reclaimPolicy"), "Delete")),
-                json!(or(text(o, "volumeBindingMode"), "Immediate")), json!(at(o, "allowVolumeExpansion") == &json!(true)), created]
+            vec![
+                shown,
+                json!(text(o, "provisioner")),
+                json!(or(text(o, "reclaimPolicy"), "Delete")),
+                json!(or(text(o, "volumeBindingMode"), "Immediate")),
+                json!(at(o, "allowVolumeExpansion") == &json!(true)),
+                created,
+            ]
         }
-        "PriorityClass" => vec![name, json!(int(o, "value")), json!(at(o, "globalDefault") == &json!(true)), created,
-            json!(or(text(o, "preemptionPolicy"), ""))],
+        "PriorityClass" => vec![
+            name,
+            json!(int(o, "value")),
+            json!(at(o, "globalDefault") == &json!(true)),
+            created,
+            json!(or(text(o, "preemptionPolicy"), "")),
+        ],
         "RuntimeClass" => vec![name, json!(text(o, "handler")), created],
         "PersistentVolumeClaim" => {
             let deleting = !meta(o, "deletionTimestamp").is_null();
             let bound = !text(o, "spec.volumeName").is_empty();
             let capacity = if bound { text(o, "status.capacity.storage") } else { "" };
             let modes = if bound { access_modes(list(o, "status.accessModes")) } else { String::new() };
-            vec![name, json!(if deleting { "Terminating" } else { text(o, "status.phase") }), json!(text(o, "spec.volumeName")),
-                json!(capacity), json!(modes), json!(text(o, "spec.storageClassName")),
-                json!(or(text(o, "spec.volumeAttributesClassName"), "<unset>")), created, json!(or(text(o, "spec.volumeMode"), "<unset>"))]
+            vec![
+                name,
+                json!(if deleting { "Terminating" } else { text(o, "status.phase") }),
+                json!(text(o, "spec.volumeName")),
+                json!(capacity),
+                json!(modes),
+                json!(text(o, "spec.storageClassName")),
+                json!(or(text(o, "spec.volumeAttributesClassName"), "<unset>")),
+                created,
+                json!(or(text(o, "spec.volumeMode"), "<unset>")),
+            ]
         }
         "PersistentVolume" => {
             let claim = at(o, "spec.claimRef");
             let get = |k: &str| claim.get(k).and_then(Value::as_str).unwrap_or("");
             let claim = if claim.is_null() { String::new() } else { format!("{}/{}", get("namespace"), get("name")) };
             let deleting = !meta(o, "deletionTimestamp").is_null();
-            vec![name, json!(text(o, "spec.capacity.storage")), json!(access_modes(list(o, "spec.accessModes"))),
+            vec![
+                name,
+                json!(text(o, "spec.capacity.storage")),
+                json!(access_modes(list(o, "spec.accessModes"))),
                 json!(text(o, "spec.persistentVolumeReclaimPolicy")),
-                json!(if deleting { "Terminating" } else { text(o, "status.phase") }), json!(claim),
-                json!(text(o, "spec.storageClassName")), json!(or(text(o, "spec.volumeAttributesClassName"), "<unset>")),
-                json!(text(o, "status.reason")), created, json!(or(text(o, "spec.volumeMode"), "<unset>"))]
+                json!(if deleting { "Terminating" } else { text(o, "status.phase") }),
+                json!(claim),
+                json!(text(o, "spec.storageClassName")),
+                json!(or(text(o, "spec.volumeAttributesClassName"), "<unset>")),
+                json!(text(o, "status.reason")),
+                created,
+                json!(or(text(o, "spec.volumeMode"), "<unset>")),
+            ]
         }
         "Event" => event(o, now),
         "Pod" => pod(o, now),
@@ -277,8 +386,18 @@ pub(super) fn of(kind: &str, o: &Fields, now: &jiff::Timestamp) -> Option<Vec<Va
                 status.push_str(",SchedulingDisabled");
             }
             let get = |k: &str| or(at(o, "status.nodeInfo").get(k).and_then(Value::as_str).unwrap_or(""), "<unknown>");
-            vec![name, json!(status), json!(NONE), created, json!(text(o, "status.nodeInfo.kubeletVersion")), json!(NONE), json!(NONE),
-                json!(get("osImage")), json!(get("kernelVersion")), json!(get("containerRuntimeVersion"))]
+            vec![
+                name,
+                json!(status),
+                json!(NONE),
+                created,
+                json!(text(o, "status.nodeInfo.kubeletVersion")),
+                json!(NONE),
+                json!(NONE),
+                json!(get("osImage")),
+                json!(get("kernelVersion")),
+                json!(get("containerRuntimeVersion")),
+            ]
         }
         "Endpoints" => {
             let mut all = Vec::new();
@@ -293,9 +412,13 @@ pub(super) fn of(kind: &str, o: &Fields, now: &jiff::Timestamp) -> Option<Vec<Va
             vec![name, json!(some_of(&all)), created]
         }
         "EndpointSlice" => {
-            let ports: Vec<String> = list(o, "ports").iter().map(|p| p.get("port").map_or("*".to_owned(), |p| p.to_string())).collect();
-            let ends: Vec<String> = list(o, "endpoints").iter().flat_map(|e| e.get("addresses").and_then(Value::as_array).cloned().unwrap_or_default())
-                .filter_map(|a| a.as_str().map(str::to_owned)).collect();
+            let ports: Vec<String> =
+                list(o, "ports").iter().map(|p| p.get("port").map_or("*".to_owned(), |p| p.to_string())).collect();
+            let ends: Vec<String> = list(o, "endpoints")
+                .iter()
+                .flat_map(|e| e.get("addresses").and_then(Value::as_array).cloned().unwrap_or_default())
+                .filter_map(|a| a.as_str().map(str::to_owned))
+                .collect();
             let shown = |v: &[String]| if v.is_empty() { "<unset>".to_owned() } else { some_of(v) };
             vec![name, json!(text(o, "addressType")), json!(shown(&ports)), json!(shown(&ends)), created]
         }
@@ -308,7 +431,9 @@ pub(super) fn of(kind: &str, o: &Fields, now: &jiff::Timestamp) -> Option<Vec<Va
             });
             vec![name, json!(shown), json!(int(o, "revision")), created]
         }
-        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => vec![name, json!(list(o, "webhooks").len()), created],
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {
+            vec![name, json!(list(o, "webhooks").len()), created]
+        }
         _ => return None,
     })
 }
@@ -433,8 +558,18 @@ fn event(o: &Fields, now: &jiff::Timestamp) -> Vec<Value> {
     let source = or(text(o, "source.component"), text(o, "reportingComponent"));
     let host = or(text(o, "source.host"), text(o, "reportingInstance"));
     let source = if host.is_empty() { source.to_owned() } else { format!("{source}, {host}") };
-    vec![last, json!(text(o, "type")), json!(text(o, "reason")), json!(target), json!(text(o, "involvedObject.fieldPath")),
-        json!(source), json!(text(o, "message").trim()), first, json!(count), meta(o, "name")]
+    vec![
+        last,
+        json!(text(o, "type")),
+        json!(text(o, "reason")),
+        json!(target),
+        json!(text(o, "involvedObject.fieldPath")),
+        json!(source),
+        json!(text(o, "message").trim()),
+        first,
+        json!(count),
+        meta(o, "name"),
+    ]
 }
 
 fn pod(o: &Fields, now: &jiff::Timestamp) -> Vec<Value> {
@@ -459,12 +594,21 @@ fn pod(o: &Fields, now: &jiff::Timestamp) -> Vec<Value> {
     let gates_shown = if gates.is_empty() {
         NONE.to_owned()
     } else {
-        let met = gates.iter().filter(|g| g.get("conditionType").and_then(Value::as_str).is_some_and(|t| condition(o, t)));
+        let met =
+            gates.iter().filter(|g| g.get("conditionType").and_then(Value::as_str).is_some_and(|t| condition(o, t)));
         format!("{}/{}", met.count(), gates.len())
     };
-    vec![meta(o, "name"), json!(format!("{ready}/{}", list(o, "spec.containers").len())), json!(reason), json!(restarts.to_string()),
-        age(Some(&meta(o, "creationTimestamp")), now), json!(or(text(o, "status.podIP"), NONE)), json!(or(text(o, "spec.nodeName"), NONE)),
-        json!(or(text(o, "status.nominatedNodeName"), NONE)), json!(gates_shown)]
+    vec![
+        meta(o, "name"),
+        json!(format!("{ready}/{}", list(o, "spec.containers").len())),
+        json!(reason),
+        json!(restarts.to_string()),
+        age(Some(&meta(o, "creationTimestamp")), now),
+        json!(or(text(o, "status.podIP"), NONE)),
+        json!(or(text(o, "spec.nodeName"), NONE)),
+        json!(or(text(o, "status.nominatedNodeName"), NONE)),
+        json!(gates_shown),
+    ]
 }
 
 #[cfg(test)]
@@ -474,8 +618,18 @@ mod tests {
     #[test]
     fn ages_in_one_or_two_units() {
         for (seconds, want) in [
-            (0, "0s"), (119, "119s"), (120, "2m"), (185, "3m5s"), (601, "10m"), (3 * 3600, "3h"), (3 * 3600 + 300, "3h5m"),
-            (9 * 3600 + 300, "9h"), (50 * 3600, "2d2h"), (10 * 86400, "10d"), (800 * 86400, "2y70d"), (-5, "<invalid>"),
+            (0, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (185, "3m5s"),
+            (601, "10m"),
+            (3 * 3600, "3h"),
+            (3 * 3600 + 300, "3h5m"),
+            (9 * 3600 + 300, "9h"),
+            (50 * 3600, "2d2h"),
+            (10 * 86400, "10d"),
+            (800 * 86400, "2y70d"),
+            (-5, "<invalid>"),
         ] {
             assert_eq!(human(seconds), want);
         }

@@ -47,7 +47,12 @@ pub(crate) fn of_object(resource: &Resource, object: &Fields, options: &Options)
 }
 
 /// A table of a list.
-pub(crate) fn of_list(resource: &Resource, objects: &[std::sync::Arc<Fields>], meta: Value, options: &Options) -> Value {
+pub(crate) fn of_list(
+    resource: &Resource,
+    objects: &[std::sync::Arc<Fields>],
+    meta: Value,
+    options: &Options,
+) -> Value {
     build(resource, objects.iter().map(|o| &**o), meta, options)
 }
 

@@ -15,8 +15,20 @@ pub(super) fn cell(object: &Fields, path: &str, kind: &str, now: &jiff::Timestam
             Value::Number(n) => n.as_i64().or_else(|| n.as_f64().map(|f| f as i64)).map_or(Value::Null, |n| json!(n)),
             _ => Value::Null,
         },
-        "number" => if first.is_number() { (*first).clone() } else { Value::Null },
-        "boolean" => if first.is_boolean() { (*first).clone() } else { Value::Null },
+        "number" => {
+            if first.is_number() {
+                (*first).clone()
+            } else {
+                Value::Null
+            }
+        }
+        "boolean" => {
+            if first.is_boolean() {
+                (*first).clone()
+            } else {
+                Value::Null
+            }
+        }
         "date" => match first.as_str() {
             Some(s) if s.parse::<jiff::Timestamp>().is_ok() => age(Some(first), now),
             Some(_) => json!("<invalid>"),

@@ -65,7 +65,12 @@ impl State {
         let before = finalizers(&old.object);
         let after = finalizers_after(resource, &before, options, deleting);
         let spec_finalizers = namespace
-            && old.object.get("spec").and_then(|s| s.get("finalizers")).and_then(Value::as_array).is_some_and(|f| !f.is_empty());
+            && old
+                .object
+                .get("spec")
+                .and_then(|s| s.get("finalizers"))
+                .and_then(Value::as_array)
+                .is_some_and(|f| !f.is_empty());
         let waits = !after.is_empty() || grace > 0 || spec_finalizers;
         if !waits {
             if options.dry_run {
@@ -80,7 +85,10 @@ impl State {
             }
             return Ok(Deleted::Gone(gone));
         }
-        if deleting && after == before && !(pod && old.meta("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0) > grace) {
+        if deleting
+            && after == before
+            && !(pod && old.meta("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0) > grace)
+        {
             return Ok(Deleted::Waiting(served(&old.object, resource)));
         }
         let mut object = (*old.object).clone();

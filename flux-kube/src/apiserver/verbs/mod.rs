@@ -125,12 +125,7 @@ pub(crate) fn served(object: &Arc<Fields>, resource: &Resource) -> Arc<Fields> {
 
 impl State {
     pub(crate) fn new(seed: u64, history: usize) -> Self {
-        State {
-            store: Store::new(history),
-            registry: Registry::new(),
-            ids: Ids::new(seed),
-            tokens: HashMap::new(),
-        }
+        State { store: Store::new(history), registry: Registry::new(), ids: Ids::new(seed), tokens: HashMap::new() }
     }
 
     pub(crate) fn find(&self, target: &Target) -> Result<Arc<Record>, Status> {
@@ -165,12 +160,7 @@ impl State {
     }
 
     /// Checks and normalises what a client sent; fills in defaults. Returns warnings.
-    fn decode(
-        &self,
-        resource: &Resource,
-        object: &mut Fields,
-        options: &WriteOptions,
-    ) -> Result<Vec<String>, Status> {
+    fn decode(&self, resource: &Resource, object: &mut Fields, options: &WriteOptions) -> Result<Vec<String>, Status> {
         let unknown = self.normalise(resource, object)?;
         let strict: Vec<String> = options.duplicates.iter().cloned().chain(unknown).collect();
         if strict.is_empty() || options.validation == Validation::Ignore {
@@ -244,9 +234,22 @@ pub(crate) fn encode_managers(object: &mut Fields, managers: &mut Managers, old:
 /// The fields of `metadata` in the order the API writes them.
 pub(crate) fn order_metadata(meta: &mut Fields) {
     const ORDER: [&str; 16] = [
-        "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
-        "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers",
-        "clusterName", "managedFields",
+        "name",
+        "generateName",
+        "namespace",
+        "selfLink",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "labels",
+        "annotations",
+        "ownerReferences",
+        "finalizers",
+        "clusterName",
+        "managedFields",
     ];
     let mut out = Fields::with_capacity(meta.len());
     for key in ORDER {

@@ -8,9 +8,9 @@ use super::create::check_namespace;
 use super::update::{check_preconditions, check_version, without_managed};
 use super::{KindVersions, State, Target, WriteOptions, Written, meta_str, metadata_mut, served};
 use crate::apiserver::fields::{ApplyError, Fields, Managers, equal_maps};
+use crate::apiserver::patch;
 use crate::apiserver::status::{FieldError, Status};
 use crate::apiserver::store::{Record, Settled};
-use crate::apiserver::patch;
 
 /// A patch and its format.
 #[derive(Debug, Clone)]
@@ -48,14 +48,18 @@ impl State {
                     return Err(Status::new(
                         413,
                         "RequestEntityTooLarge",
-                        format!("Request entity is too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {count}"),
+                        format!(
+                            "Request entity is too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {count}"
+                        ),
                     ));
                 }
                 patch::json::apply(&before, operations).map_err(|e| match e.decode {
                     true => Status::bad_request(format!("error decoding patch: {e}")),
                     // The real server gives this one no kind and no name.
-                    false => Status::new(422, "Invalid", "the server rejected our request due to an error in our request")
-                        .with_empty_details(),
+                    false => {
+                        Status::new(422, "Invalid", "the server rejected our request due to an error in our request")
+                            .with_empty_details()
+                    }
                 })?
             }
             Patch::Merge(change) => {
@@ -74,7 +78,9 @@ impl State {
         };
         let Value::Object(mut object) = after else {
             let what = patch::json::json_type(&after);
-            return Err(Status::bad_request(format!("json: cannot unmarshal {what} into Go value of type map[string]interface {{}}")));
+            return Err(Status::bad_request(format!(
+                "json: cannot unmarshal {what} into Go value of type map[string]interface {{}}"
+            )));
         };
         let raw = object.clone();
         self.check_kind(target, &object)?;
@@ -132,7 +138,13 @@ impl State {
         Ok(())
     }
 
-    fn apply(&mut self, target: &Target, config: &Arc<Fields>, force: bool, options: &WriteOptions) -> Result<Written, Status> {
+    fn apply(
+        &mut self,
+        target: &Target,
+        config: &Arc<Fields>,
+        force: bool,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
         let resource = target.resource.clone();
         let text = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or("");
         if text("kind") != resource.kind || text("apiVersion") != resource.api_version {
@@ -159,8 +171,7 @@ impl State {
         let live = if old.is_some() { without_managed(&live) } else { (*live).clone() };
         let versions = KindVersions { registry: &self.registry, resource: &resource };
         let manager = Self::field_manager(&versions, target, &options.now);
-        let outcome =
-            manager.apply(&live, config, &managers, &options.manager, force).map_err(|e| apply_status(&e))?;
+        let outcome = manager.apply(&live, config, &managers, &options.manager, force).map_err(|e| apply_status(&e))?;
         let unchanged = old.is_some() && equal_maps(&outcome.object, &live);
         let mut object = outcome.object;
         if !unchanged {

@@ -179,13 +179,23 @@ impl State {
     }
 
     /// Replaces the scale of an object.
-    pub(crate) fn update_scale(&mut self, target: &Target, scale: &Fields, options: &WriteOptions) -> Result<Written, Status> {
+    pub(crate) fn update_scale(
+        &mut self,
+        target: &Target,
+        scale: &Fields,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
         let (old, managers) = self.scale_state(target)?;
         let managers = with_scale_manager(options, |m| m.update(Some(&old), scale, managers, &options.manager))?;
         self.save_scale(target, scale, managers, options)
     }
 
-    pub(crate) fn patch_scale(&mut self, target: &Target, patch: &Patch, options: &WriteOptions) -> Result<Written, Status> {
+    pub(crate) fn patch_scale(
+        &mut self,
+        target: &Target,
+        patch: &Patch,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
         let (old, managers) = self.scale_state(target)?;
         let before = Value::Object(old.clone());
         let patched = match patch {
@@ -248,7 +258,8 @@ impl State {
 fn with_scale_manager<T>(options: &WriteOptions, f: impl FnOnce(&FieldManager<'_>) -> T) -> Result<T, Status> {
     let schema = Schema::built_in();
     let ty = schema.named("autoscaling.v1.Scale").ok_or_else(Status::no_resource)?;
-    let empty = Fields::from_iter([("apiVersion".to_owned(), json!("autoscaling/v1")), ("kind".to_owned(), json!("Scale"))]);
+    let empty =
+        Fields::from_iter([("apiVersion".to_owned(), json!("autoscaling/v1")), ("kind".to_owned(), json!("Scale"))]);
     Ok(f(&FieldManager {
         versions: &ScaleVersions,
         schema,
