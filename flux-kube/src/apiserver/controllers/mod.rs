@@ -84,10 +84,10 @@ impl State {
         let mut managers = managers;
         super::verbs::encode_managers(&mut object, &mut managers, Some(&old));
         super::verbs::order_metadata(super::verbs::metadata_mut(&mut object));
-        let finished = super::verbs::is_finished(&resource, &object);
-        self.store.put(&at.0, object, managers);
-        if finished {
+        if super::verbs::is_finished(&resource, &object) {
             self.store.remove(&at.0, &at.1);
+        } else {
+            self.store.put(&at.0, object, managers);
         }
     }
 }

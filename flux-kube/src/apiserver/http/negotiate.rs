@@ -78,5 +78,11 @@ pub(super) fn accept(headers: &HeaderMap, discovery: bool) -> Result<Accepted, S
         };
         return Ok(Accepted { encoding, shape });
     }
+    let known = |media: &str| matches!(media, "application/json" | "application/yaml" | "*/*" | "application/*");
+    if clauses.iter().any(|(_, _, media, _)| known(media)) {
+        // The encoding would do, but not what is asked to be in it.
+        let message = format!("only the following media types are accepted: {AVAILABLE}");
+        return Err(Status::new(406, "NotAcceptable", message));
+    }
     Err(Status::not_acceptable(AVAILABLE))
 }

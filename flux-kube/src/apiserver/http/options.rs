@@ -129,6 +129,11 @@ pub(super) fn list(query: &Query, resource: &Resource, name: &str) -> Result<Lis
     let limit = number("limit")?;
     let resource_version = match query.get("resourceVersion") {
         None | Some("") => None,
+        Some(v) if query.flag("watch") && v.parse::<u64>().is_err() => {
+            return Err(Status::internal(format!(
+                "resourceVersion: Invalid value: {v:?}: strconv.ParseUint: parsing {v:?}: invalid syntax"
+            )));
+        }
         Some(v) => Some(v.parse::<u64>().map_err(|_| {
             Status::bad_request(format!(
                 "invalid resource version: resourceVersion: Invalid value: {v:?}: strconv.ParseUint: parsing {v:?}: invalid syntax"

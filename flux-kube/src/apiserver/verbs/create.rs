@@ -62,8 +62,11 @@ impl State {
         for gone in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"] {
             meta.shift_remove(gone);
         }
-        meta.insert("uid".into(), Value::from(uid));
+        meta.insert("uid".into(), Value::from(uid.as_str()));
         meta.insert("creationTimestamp".into(), Value::from(&*options.now));
+        if resource.group == "batch" && resource.kind == "Job" {
+            strategy::job_selector(&mut object, &uid);
+        }
         let errors = validation::create(resource, &object);
         if !errors.is_empty() {
             return Err(Status::invalid(&resource.group, &resource.kind, meta_str(&object, "name"), &errors));

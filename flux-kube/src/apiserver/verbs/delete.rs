@@ -76,9 +76,14 @@ impl State {
             if options.dry_run {
                 return Ok(Deleted::Gone(served(&old.object, resource)));
             }
-            let last = self.store.remove(&resource.key(), &target.key());
-            let last = last.map_or_else(|| old.object.clone(), |_| old.object.clone());
-            return Ok(Deleted::Gone(served(&last, resource)));
+            self.store.remove(&resource.key(), &target.key());
+            let gone = served(&old.object, resource);
+            if pod {
+                let mut gone = (*gone).clone();
+                metadata_mut(&mut gone).insert("deletionGracePeriodSeconds".into(), json!(0));
+                return Ok(Deleted::Gone(Arc::new(gone)));
+            }
+            return Ok(Deleted::Gone(gone));
         }
         if deleting
             && after == before

@@ -72,7 +72,7 @@ impl State {
                     )));
                 }
                 patch::strategic::apply(resource.schema(), resource.ty, &before, change)
-                    .map_err(|e| Status::bad_request(e.to_string()))?
+                    .map_err(|e| Status::internal(e.to_string()))?
             }
             Patch::Apply { .. } => before,
         };
@@ -84,7 +84,10 @@ impl State {
         };
         let raw = object.clone();
         self.check_kind(target, &object)?;
-        let unknown = self.normalise(resource, &mut object).map_err(|e| invalid_patch(&raw, &e))?;
+        let unknown = self.normalise(resource, &mut object).map_err(|e| match patch {
+            Patch::Strategic(change) => unrestorable(change, &e),
+            _ => invalid_patch(&raw, &e),
+        })?;
         let mut warnings = Vec::new();
         let strict: Vec<String> = options.duplicates.iter().cloned().chain(unknown).collect();
         match options.validation {
@@ -248,7 +251,7 @@ fn settled(target: &Target, old: &Arc<Record>, config: &Arc<Fields>, options: &W
     Some(Written { object: served(&old.object, &target.resource), created: false, warnings: Vec::new() })
 }
 
-fn apply_status(error: &ApplyError) -> Status {
+pub(super) fn apply_status(error: &ApplyError) -> Status {
     match error {
         ApplyError::Conflict(conflicts) => {
             let causes = conflicts
@@ -263,6 +266,27 @@ fn apply_status(error: &ApplyError) -> Status {
         ApplyError::ManagedFieldsSet => Status::bad_request(error.to_string()),
         _ => Status::internal(error.to_string()),
     }
+}
+
+/// A strategic patch is decoded without becoming text, which fails in other words.
+fn unrestorable(change: &Value, error: &Status) -> Status {
+    let why = error.message.as_str();
+    let from = why.split("cannot unmarshal ").nth(1).and_then(|w| w.split(' ').next()).unwrap_or("string");
+    let into = why.rsplit("of type ").next().unwrap_or("");
+    let into = match into {
+        t if t.starts_with("map[") => "map",
+        t if t.starts_with("[]") => "slice",
+        _ => "struct",
+    };
+    let from = match from {
+        "array" => "slice",
+        "object" => "map",
+        "number" => "int64",
+        other => other,
+    };
+    let shown = crate::apiserver::gotext::go_value(change);
+    let error = FieldError::invalid("patch", &shown.into(), &format!("cannot restore {into} from {from}"));
+    Status::invalid("", "", "", &[error])
 }
 
 /// The patched object does not decode.

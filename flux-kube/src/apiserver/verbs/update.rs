@@ -44,7 +44,7 @@ impl State {
     }
 
     /// Stores a decoded object in place of an old one, tracking who changed what.
-    pub(crate) fn replace(
+    pub(super) fn replace(
         &mut self,
         target: &Target,
         old: &Arc<Record>,
@@ -112,6 +112,13 @@ impl State {
         }
         encode_managers(&mut object, &mut managers, Some(old));
         order_metadata(metadata_mut(&mut object));
+        if !options.dry_run && is_finished(resource, &object) {
+            // The last finalizer went: the object goes as it was, without another change.
+            let version = old.meta_str("resourceVersion");
+            metadata_mut(&mut object).insert("resourceVersion".into(), Value::from(version));
+            self.store.remove(&resource.key(), &target.key());
+            return Ok(Written { object: Arc::new(object), created: false, warnings: Vec::new() });
+        }
         if options.dry_run {
             let version = old.meta_str("resourceVersion");
             metadata_mut(&mut object).insert("resourceVersion".into(), Value::from(version));
@@ -121,11 +128,7 @@ impl State {
         if stored.api_version != resource.api_version {
             object = super::convert(&object, &stored);
         }
-        let finished = is_finished(resource, &object);
         let record = self.store.put(&resource.key(), object, managers);
-        if finished {
-            self.store.remove(&resource.key(), &target.key());
-        }
         Ok(Written { object: served(&record.object, resource), created: false, warnings: Vec::new() })
     }
 }
