@@ -1,0 +1,6 @@
+//! Helm charts, rendered natively.
+
+mod host;
+mod template;
+
+pub use host::{Entropy, Host, Lookup, Resolver, Seeded, SystemEntropy};
