@@ -1,0 +1,225 @@
+//! How objects reach the place where they should be.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::ClusterError;
+use crate::context::{Context, Interrupted};
+use crate::error::{BoxError, Class};
+use crate::inventory::Inventory;
+use crate::manifests::{Manifests, Origin};
+use crate::object::ObjectId;
+use crate::plan::{Action, Plan};
+
+/// Brings a place (a cluster, or anything else that holds objects) to a desired state.
+#[async_trait]
+pub trait Applier: fmt::Debug + Send + Sync {
+    /// What would have to be done: nothing is changed. `owned` is what was applied before; what is owned and no longer
+    /// desired is planned for deletion, if the applier prunes.
+    async fn plan(&self, cx: &Context, desired: &Manifests, owned: &Inventory) -> Result<Plan, ApplyError>;
+
+    /// Does what a plan says. Always says what was done, also when it failed half way.
+    async fn apply(&self, cx: &Context, plan: Plan) -> Report;
+
+    /// Waits until the objects are ready, have failed, or the deadline of the context passes.
+    async fn wait(&self, cx: &Context, owned: &Inventory) -> Result<Health, ApplyError>;
+
+    /// Deletes what is owned.
+    async fn teardown(&self, cx: &Context, owned: &Inventory) -> Report;
+}
+
+/// What an applier has done, and what is true now.
+#[derive(Debug)]
+pub struct Report {
+    /// What is owned now: never less than what may be there.
+    pub inventory: Inventory,
+    /// What was done, in order.
+    pub outcomes: Vec<Outcome>,
+    /// What stopped the run, if something did.
+    pub error: Option<ApplyError>,
+}
+
+impl Report {
+    /// A run that was stopped before it did anything.
+    pub fn failed(owned: Inventory, error: ApplyError) -> Self {
+        Self { inventory: owned, outcomes: Vec::new(), error: Some(error) }
+    }
+
+    /// The objects that were changed.
+    pub fn changed(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter().filter(|outcome| outcome.action.is_change())
+    }
+}
+
+/// What was done to one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Which object.
+    pub id: ObjectId,
+    /// What was done.
+    pub action: Action,
+}
+
+/// `Deployment/web/app configured`, as Flux's events have it.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.id, self.action.past())
+    }
+}
+
+/// Why a plan could not be made or carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The server refused an object, or could not be asked about it.
+    #[error("{}{object} {operation} failed{}: {error}", at(.origin), reason(.error))]
+    Object {
+        /// Which object.
+        object: ObjectId,
+        /// What was tried: `dry-run`, `apply`, `delete`, `read`.
+        operation: &'static str,
+        /// Where the object comes from.
+        origin: Option<Origin>,
+        /// What the server said.
+        #[source]
+        error: ClusterError,
+    },
+    /// A desired object cannot be applied as it is.
+    #[error("{}{object}: {field}: {problem}", at(.origin))]
+    Invalid {
+        /// Which object.
+        object: ObjectId,
+        /// Where it comes from.
+        origin: Option<Origin>,
+        /// Which field.
+        field: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// Somebody else owns a desired object.
+    #[error("{}{object} is owned by {owner}; remove it there first, or let it be taken over", at(.origin))]
+    OwnedByOther {
+        /// Which object.
+        object: ObjectId,
+        /// Where it comes from.
+        origin: Option<Origin>,
+        /// Who owns it.
+        owner: String,
+    },
+    /// What the plan was made from has changed since.
+    #[error("the plan is stale: {object} {change} since it was made; plan again")]
+    Stale {
+        /// Which object.
+        object: ObjectId,
+        /// What happened: `was changed`, `was created`, `was deleted`.
+        change: &'static str,
+    },
+    /// The plan was read from a file and has no objects to apply.
+    #[error("the plan holds no objects; attach the manifests it was made from")]
+    Detached,
+    /// The manifests are not those that the plan was made from.
+    #[error("the manifests do not match the plan: {0}")]
+    Mismatch(String),
+    /// A guard against deleting too much.
+    #[error("refused: {0}")]
+    Guard(String),
+    /// Objects that do not become ready.
+    #[error("{0}")]
+    NotHealthy(String),
+    /// Shutdown, suspension, a newer revision or the deadline.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// An error of a host's own applier, with its class.
+    #[error("{error}")]
+    Other {
+        /// The error.
+        #[source]
+        error: BoxError,
+        /// What the loop should do about it.
+        class: Class,
+    },
+}
+
+fn at(origin: &Option<Origin>) -> String {
+    origin.as_ref().map(|origin| format!("{origin}: ")).unwrap_or_default()
+}
+
+fn reason(error: &ClusterError) -> String {
+    if error.reason().is_empty() { String::new() } else { format!(" ({})", error.reason()) }
+}
+
+impl ApplyError {
+    /// What the loop does about it.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Object { error, .. } => error.class(),
+            Self::Invalid { .. } | Self::Detached | Self::Mismatch(_) | Self::Guard(_) => Class::Terminal,
+            Self::OwnedByOther { .. } => Class::Denied,
+            Self::Stale { .. } | Self::NotHealthy(_) => Class::Transient,
+            Self::Interrupted(interrupted) => interrupted.class(),
+            Self::Other { class, .. } => *class,
+        }
+    }
+}
+
+/// How far objects are on their way to what was asked of them: the words of kstatus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum HealthStatus {
+    /// As asked for.
+    Current,
+    /// On its way.
+    InProgress,
+    /// Will not get there by itself.
+    Failed,
+    /// Being deleted.
+    Terminating,
+    /// Not there.
+    NotFound,
+    /// Cannot be told.
+    Unknown,
+}
+
+/// The health of one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectHealth {
+    /// Which object.
+    pub id: ObjectId,
+    /// How far it is.
+    pub status: HealthStatus,
+    /// Why, for people.
+    pub message: String,
+}
+
+/// The health of a set of objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Every object looked at.
+    pub objects: Vec<ObjectHealth>,
+}
+
+impl Health {
+    /// Whether every object is as asked for.
+    pub fn is_ready(&self) -> bool {
+        self.waiting().next().is_none()
+    }
+
+    /// The objects that are not as asked for.
+    pub fn waiting(&self) -> impl Iterator<Item = &ObjectHealth> {
+        self.objects.iter().filter(|object| object.status != HealthStatus::Current)
+    }
+}
+
+/// One line that says which object waits for what.
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, object) in self.waiting().enumerate() {
+            let separator = if i > 0 { ", " } else { "" };
+            write!(f, "{separator}{} status: '{:?}'", object.id, object.status)?;
+            if !object.message.is_empty() {
+                write!(f, ": {}", object.message)?;
+            }
+        }
+        Ok(())
+    }
+}

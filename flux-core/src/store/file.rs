@@ -1,0 +1,160 @@
+//! State in files.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+
+use super::{PipelineState, StateError, StateStore};
+use crate::digest::Digest;
+
+/// State in files, one for each pipeline, in a directory of their own. The first line of a file is the digest of the
+/// rest: a torn file is told from a whole one.
+#[derive(Debug)]
+pub struct FileStateStore {
+    dir: PathBuf,
+}
+
+impl FileStateStore {
+    /// Keeps state in this directory; it is made if it is not there.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub fn open(dir: impl Into<PathBuf>) -> io::Result<Self> {
+        let dir = dir.into();
+        fs::create_dir_all(&dir)?;
+        Ok(Self { dir })
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.dir.join(format!("{}.json", file_name(key)))
+    }
+}
+
+/// A file name for any key: letters, digits, `-`, `.` and `_` as they are, all else as its bytes, so that no two keys
+/// share a file and none leaves the directory. A key too long for a file name ends in its hash.
+fn file_name(key: &str) -> String {
+    const LONGEST: usize = 180;
+    let mut name = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => name.push(byte.into()),
+            b'.' if !name.is_empty() => name.push('.'),
+            byte => name.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    if name.len() > LONGEST {
+        name.truncate(LONGEST - 66);
+        name.push_str("%-");
+        name.push_str(Digest::sha256(key.as_bytes()).hex());
+    }
+    name
+}
+
+/// Replaces a file: all or nothing, and there after a crash once this has returned.
+pub(crate) fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
+    let mut file = File::create(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    sync_parent(path)
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        // Directories can be opened and synced on Unix only; elsewhere a rename is as durable as the system makes it.
+        Some(parent) if cfg!(unix) => {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            File::open(parent)?.sync_all()
+        }
+        _ => Ok(()),
+    }
+}
+
+fn encode(state: &PipelineState) -> io::Result<Vec<u8>> {
+    let body = serde_json::to_vec_pretty(state)?;
+    let mut text = format!("{}\n", Digest::sha256(&body)).into_bytes();
+    text.extend_from_slice(&body);
+    Ok(text)
+}
+
+fn decode(bytes: &[u8]) -> Result<PipelineState, String> {
+    let end = bytes.iter().position(|&b| b == b'\n').ok_or("it has no digest line")?;
+    let body = bytes.get(end + 1..).unwrap_or_default();
+    if bytes.get(..end) != Some(Digest::sha256(body).to_string().as_bytes()) {
+        return Err("its digest does not match its content".into());
+    }
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+#[async_trait]
+impl StateStore for FileStateStore {
+    async fn load(&self, key: &str) -> Result<Option<PipelineState>, StateError> {
+        let path = self.path(key);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                decode(&bytes).map(Some).map_err(|problem| StateError::Corrupt { key: key.to_owned(), path, problem })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StateError::Io { key: key.to_owned(), path, error }),
+        }
+    }
+
+    async fn save(&self, key: &str, state: &PipelineState) -> Result<(), StateError> {
+        let path = self.path(key);
+        encode(state).and_then(|bytes| atomic_write(&path, &bytes)).map_err(|error| StateError::Io {
+            key: key.to_owned(),
+            path,
+            error,
+        })
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), StateError> {
+        let path = self.path(key);
+        match fs::remove_file(&path).and_then(|()| sync_parent(&path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StateError::Io { key: key.to_owned(), path, error })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::Revision;
+
+    fn state() -> PipelineState {
+        PipelineState { last_applied_revision: Some(Revision::new("main@sha1:1")), ..PipelineState::default() }
+    }
+
+    #[tokio::test]
+    async fn state_survives_a_restart_under_any_key() {
+        let dir = tempfile::tempdir().unwrap();
+        for key in ["Kustomization/flux/app", "../../etc/passwd", "..", "é/\0", &"x".repeat(1000)] {
+            FileStateStore::open(dir.path()).unwrap().save(key, &state()).await.unwrap();
+            let store = FileStateStore::open(dir.path()).unwrap();
+            assert_eq!(store.load(key).await.unwrap(), Some(state()), "{key}");
+            store.remove(key).await.unwrap();
+            assert_eq!(store.load(key).await.unwrap(), None);
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_torn_file_is_an_error_at_every_length() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = FileStateStore::open(dir.path()).unwrap();
+        store.save("a", &state()).await.unwrap();
+        let whole = fs::read(store.path("a")).unwrap();
+        for length in 0..whole.len() {
+            fs::write(store.path("a"), &whole[..length]).unwrap();
+            assert!(matches!(store.load("a").await, Err(StateError::Corrupt { .. })), "{length}");
+        }
+    }
+}

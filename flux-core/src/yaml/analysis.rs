@@ -1,0 +1,104 @@
+//! Which of YAML's scalar styles can carry a text.
+
+use super::scalar::{Resolved, is_base_60, resolve};
+use super::{Layout, node::Style};
+
+/// What a text allows, by libyaml's rules.
+pub(super) struct Analysis {
+    /// It has line breaks.
+    pub(super) multiline: bool,
+    plain: bool,
+    single: bool,
+    block: bool,
+}
+
+/// True for what YAML 1.1 takes for a line break.
+pub(super) fn is_break(c: char) -> bool {
+    matches!(c, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// True for a character that Go writes as it is.
+pub(super) fn is_printable(c: char) -> bool {
+    matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}') && c != '\u{feff}'
+}
+
+impl Analysis {
+    pub(super) fn of(text: &str, layout: Layout) -> Self {
+        let (mut indicators, mut special, mut tabs) =
+            (text.starts_with("---") || text.starts_with("..."), false, false);
+        let (mut multiline, mut leading, mut trailing_space, mut trailing_break) = (false, false, false, false);
+        let (mut break_space, mut space_break) = (false, false);
+        let (mut after_space, mut after_break, mut after_white) = (false, false, true);
+        let mut chars = text.chars().peekable();
+        let mut first = true;
+        while let Some(c) = chars.next() {
+            let last = chars.peek().is_none();
+            let before_white = chars.peek().is_none_or(|&next| matches!(next, ' ' | '\t' | '\0') || is_break(next));
+            indicators |= match c {
+                '#' => first || after_white,
+                ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' => first,
+                '-' | '?' => first && before_white,
+                ':' => before_white,
+                _ => false,
+            };
+            // The second generation has no special place for tabs: they are not printable.
+            match c {
+                '\t' if layout != Layout::Sigs => tabs = true,
+                c => special |= !is_printable(c) && !is_break(c) || matches!(c, '\r' | '\u{85}'),
+            }
+            if c == ' ' {
+                leading |= first;
+                trailing_space |= last;
+                break_space |= after_break;
+                (after_space, after_break) = (true, false);
+            } else if is_break(c) {
+                multiline = true;
+                leading |= first;
+                trailing_break |= last;
+                space_break |= after_space;
+                (after_space, after_break) = (false, true);
+            } else {
+                (after_space, after_break) = (false, false);
+            }
+            after_white = matches!(c, ' ' | '\t' | '\0') || is_break(c);
+            first = false;
+        }
+        let unquotable = space_break || special;
+        let edges = leading || trailing_space || trailing_break;
+        Self {
+            multiline,
+            plain: !(edges || break_space || unquotable || tabs || multiline || indicators),
+            single: !(break_space || unquotable || tabs),
+            block: !(trailing_space || unquotable || text.is_empty()),
+        }
+    }
+
+    /// The style that carries the text where `wanted` is asked for.
+    pub(super) fn style(&self, wanted: Style, simple_key: bool) -> Style {
+        let mut style = wanted;
+        if simple_key && self.multiline {
+            return Style::Double;
+        }
+        if style == Style::Plain && !self.plain {
+            style = Style::Single;
+        }
+        if style == Style::Single && !self.single {
+            style = Style::Double;
+        }
+        if style == Style::Literal && (!self.block || simple_key) {
+            style = Style::Double;
+        }
+        style
+    }
+}
+
+/// The style that Go asks for when it writes a string.
+pub(super) fn wanted_style(text: &str) -> Style {
+    if text.contains('\n') {
+        Style::Literal
+    } else if resolve(text, true) != Resolved::Str || is_base_60(text) {
+        Style::Double
+    } else {
+        Style::Plain
+    }
+}

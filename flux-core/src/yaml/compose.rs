@@ -1,0 +1,224 @@
+//! Events to nodes: aliases are replayed from a tape of what their anchor held.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::Limits;
+use super::error::{YamlCause, YamlError};
+use super::events::{Event, Events, Position};
+use super::node::{Content, Node, Scalar};
+
+/// What an anchor held, for replay. An alias on the tape is already bound to what it meant when it was read.
+#[derive(Clone)]
+enum Recorded {
+    Scalar(Scalar),
+    SequenceStart,
+    MappingStart,
+    End,
+    Alias(Range<usize>),
+}
+
+enum Anchor {
+    /// Its value is still being read.
+    Open,
+    Closed(Range<usize>),
+}
+
+/// Composes the documents of a text one by one.
+pub(super) struct Composer<'t> {
+    events: Events<'t>,
+    limits: Limits,
+    documents: usize,
+    tape: Vec<(Recorded, Position)>,
+    anchors: HashMap<String, Anchor>,
+    open_anchors: usize,
+    built: usize,
+    replayed: usize,
+}
+
+impl<'t> Composer<'t> {
+    pub(super) fn new(text: &'t [u8], limits: Limits) -> Result<Self, YamlError> {
+        if text.len() > limits.bytes {
+            return Err(YamlError::new((0, 0), YamlCause::Limit { what: "bytes", limit: limits.bytes }));
+        }
+        Ok(Self {
+            events: Events::new(text),
+            limits,
+            documents: 0,
+            tape: Vec::new(),
+            anchors: HashMap::new(),
+            open_anchors: 0,
+            built: 0,
+            replayed: 0,
+        })
+    }
+
+    /// The root of the next document.
+    pub(super) fn next_document(&mut self) -> Result<Option<Node>, YamlError> {
+        let mut tree = Tree { open: Vec::new(), depth: self.limits.depth };
+        // The anchor of each open collection and where it starts on the tape.
+        let mut anchored: Vec<Option<(String, usize)>> = Vec::new();
+        while let Some((event, at)) = self.events.next()? {
+            let done = match event {
+                Event::DocumentStart => {
+                    self.start_document(at)?;
+                    continue;
+                }
+                Event::DocumentEnd => continue,
+                Event::Alias(name) => self.alias(name, at, &mut tree)?,
+                Event::Scalar(anchor, scalar) => {
+                    let anchor = self.open(anchor);
+                    self.record(|| Recorded::Scalar(scalar.clone()), at);
+                    self.close(anchor);
+                    self.built += 1;
+                    tree.add(Node { content: Content::Scalar(scalar), line: at.0, column: at.1 })
+                }
+                Event::SequenceStart(anchor) => {
+                    anchored.push(self.open(anchor));
+                    self.record(|| Recorded::SequenceStart, at);
+                    self.built += 1;
+                    tree.open(Content::Sequence(Vec::new()), at)?;
+                    None
+                }
+                Event::MappingStart(anchor) => {
+                    anchored.push(self.open(anchor));
+                    self.record(|| Recorded::MappingStart, at);
+                    self.built += 1;
+                    tree.open(Content::Mapping(Vec::new()), at)?;
+                    None
+                }
+                Event::End => {
+                    self.record(|| Recorded::End, at);
+                    let anchor = anchored.pop().flatten();
+                    self.close(anchor);
+                    tree.close()
+                }
+            };
+            if done.is_some() {
+                // The end of the document, where what cannot follow its root is found.
+                self.events.next()?;
+                return Ok(done);
+            }
+        }
+        Ok(None)
+    }
+
+    fn start_document(&mut self, at: Position) -> Result<(), YamlError> {
+        self.documents += 1;
+        if self.documents > self.limits.documents {
+            return Err(YamlError::new(at, YamlCause::Limit { what: "documents", limit: self.limits.documents }));
+        }
+        self.tape.clear();
+        self.anchors.clear();
+        (self.built, self.replayed) = (0, 0);
+        Ok(())
+    }
+
+    fn open(&mut self, anchor: Option<String>) -> Option<(String, usize)> {
+        let name = anchor?;
+        self.open_anchors += 1;
+        self.anchors.insert(name.clone(), Anchor::Open);
+        Some((name, self.tape.len()))
+    }
+
+    fn close(&mut self, anchor: Option<(String, usize)>) {
+        if let Some((name, start)) = anchor {
+            self.open_anchors -= 1;
+            self.anchors.insert(name, Anchor::Closed(start..self.tape.len()));
+        }
+    }
+
+    /// Puts one event on the tape while an anchor is open.
+    fn record(&mut self, event: impl FnOnce() -> Recorded, at: Position) {
+        if self.open_anchors > 0 {
+            self.tape.push((event(), at));
+        }
+    }
+
+    fn alias(&mut self, name: String, at: Position, tree: &mut Tree) -> Result<Option<Node>, YamlError> {
+        let range = match self.anchors.get(&name) {
+            Some(Anchor::Closed(range)) => range.clone(),
+            Some(Anchor::Open) => return Err(YamlError::new(at, YamlCause::RecursiveAnchor(name))),
+            None => return Err(YamlError::new(at, YamlCause::UnknownAnchor(name))),
+        };
+        self.record(|| Recorded::Alias(range.clone()), at);
+        let mut ranges = vec![range];
+        let mut done = None;
+        while let Some(range) = ranges.last_mut() {
+            let Some(index) = range.next() else {
+                ranges.pop();
+                continue;
+            };
+            let Some((event, at)) = self.tape.get(index).cloned() else { continue };
+            self.built += 1;
+            self.replayed += 1;
+            if excessive(self.built, self.replayed) {
+                return Err(YamlError::new(at, YamlCause::ExcessiveAliasing));
+            }
+            match event {
+                Recorded::Alias(range) => ranges.push(range),
+                Recorded::Scalar(scalar) => {
+                    done = tree.add(Node { content: Content::Scalar(scalar), line: at.0, column: at.1 });
+                }
+                Recorded::SequenceStart => tree.open(Content::Sequence(Vec::new()), at)?,
+                Recorded::MappingStart => tree.open(Content::Mapping(Vec::new()), at)?,
+                Recorded::End => done = tree.close(),
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// The collections that are open, outermost first.
+struct Tree {
+    open: Vec<(Node, Option<Node>)>,
+    depth: usize,
+}
+
+impl Tree {
+    fn open(&mut self, content: Content, at: Position) -> Result<(), YamlError> {
+        if self.open.len() >= self.depth {
+            return Err(YamlError::new(at, YamlCause::Limit { what: "levels of nesting", limit: self.depth }));
+        }
+        self.open.push((Node { content, line: at.0, column: at.1 }, None));
+        Ok(())
+    }
+
+    /// Ends the innermost collection; gives it back where it is the root.
+    fn close(&mut self) -> Option<Node> {
+        let (node, _) = self.open.pop()?;
+        self.add(node)
+    }
+
+    /// Adds a finished node to the innermost collection; gives it back where there is none.
+    fn add(&mut self, node: Node) -> Option<Node> {
+        let Some((parent, key)) = self.open.last_mut() else { return Some(node) };
+        match &mut parent.content {
+            Content::Sequence(items) => items.push(node),
+            Content::Mapping(entries) => match key.take() {
+                None => *key = Some(node),
+                Some(key) => entries.push((key, node)),
+            },
+            Content::Scalar(_) => {}
+        }
+        None
+    }
+}
+
+/// Go's budget: aliases may make up nearly all of a small document, and a tenth of one of four million nodes.
+fn excessive(built: usize, replayed: usize) -> bool {
+    const SMALL: f64 = 400_000.0;
+    const LARGE: f64 = 4_000_000.0;
+    if replayed <= 100 || built <= 1_000 {
+        return false;
+    }
+    let built = built as f64;
+    let allowed = if built <= SMALL {
+        0.99
+    } else if built >= LARGE {
+        0.10
+    } else {
+        0.99 - 0.89 * (built - SMALL) / (LARGE - SMALL)
+    };
+    replayed as f64 / built > allowed
+}

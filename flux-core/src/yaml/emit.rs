@@ -1,0 +1,298 @@
+//! The writer: block style throughout, strings in the style that Go gives them.
+
+use serde_json::{Map, Number, Value};
+
+use super::Layout;
+use super::analysis::{Analysis, is_break, is_printable, wanted_style};
+use super::node::Style;
+use super::number::{go_float, json_number};
+use super::order::key_order;
+
+const INDENT: usize = 2;
+/// The longest key that stands before its colon; longer ones need `? `.
+const SIMPLE_KEY: usize = 128;
+/// The column where the second generation folds long texts.
+const WIDTH: usize = 80;
+
+/// Writes one value as a document.
+pub(super) fn emit(value: &Value, layout: Layout) -> String {
+    let mut emitter = Emitter { out: String::new(), column: 0, layout, fresh: true };
+    emitter.node(value, None, Context::Root);
+    if emitter.column > 0 {
+        emitter.line();
+    }
+    emitter.out
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Context {
+    Root,
+    /// After `key:`.
+    Value,
+    /// After `- `, `? ` or `: `: a collection starts on the same line.
+    Item,
+}
+
+struct Emitter {
+    out: String,
+    column: usize,
+    layout: Layout,
+    /// Only indentation and indicators stand on the line so far.
+    fresh: bool,
+}
+
+impl Emitter {
+    /// Writes a node inside the collection whose entries stand at `indent`; `None` at the root.
+    fn node(&mut self, value: &Value, indent: Option<usize>, context: Context) {
+        match value {
+            Value::Array(items) if !items.is_empty() => {
+                let nested = match (context, indent) {
+                    (_, None) => 0,
+                    (Context::Value, Some(indent)) if self.layout != Layout::Wide => indent,
+                    (_, Some(indent)) => indent + INDENT,
+                };
+                for item in items {
+                    self.start(nested);
+                    self.indicator("- ");
+                    self.node(item, Some(nested), Context::Item);
+                }
+            }
+            Value::Object(map) if !map.is_empty() => self.mapping(map, indent.map_or(0, |indent| indent + INDENT)),
+            scalar => {
+                if context == Context::Value {
+                    self.text(" ");
+                }
+                self.scalar(scalar, indent.map_or(INDENT, |indent| indent + INDENT), false);
+            }
+        }
+    }
+
+    fn mapping(&mut self, map: &Map<String, Value>, indent: usize) {
+        let mut entries: Vec<_> = map.iter().collect();
+        entries.sort_by(|(a, _), (b, _)| key_order(a, b));
+        for (key, value) in entries {
+            self.start(indent);
+            let analysis = Analysis::of(key, self.layout);
+            if analysis.multiline || key.len() > SIMPLE_KEY {
+                self.indicator("? ");
+                self.string(key, &analysis, indent + INDENT, false);
+                self.start(indent);
+                self.indicator(": ");
+                self.node(value, Some(indent), Context::Item);
+            } else {
+                self.string(key, &analysis, indent + INDENT, true);
+                self.text(":");
+                self.node(value, Some(indent), Context::Value);
+            }
+        }
+    }
+
+    fn scalar(&mut self, value: &Value, indent: usize, key: bool) {
+        match value {
+            Value::Null => self.text("null"),
+            Value::Bool(true) => self.text("true"),
+            Value::Bool(false) => self.text("false"),
+            Value::Number(number) => self.text(&number_text(number, self.layout)),
+            Value::String(text) => self.string(text, &Analysis::of(text, self.layout), indent, key),
+            Value::Array(_) => self.text("[]"),
+            Value::Object(_) => self.text("{}"),
+        }
+    }
+
+    fn string(&mut self, text: &str, analysis: &Analysis, indent: usize, key: bool) {
+        match analysis.style(wanted_style(text), key) {
+            Style::Plain => self.plain(text, indent, key),
+            Style::Single => self.single_quoted(text, indent, key),
+            Style::Double => self.double_quoted(text, indent, key),
+            Style::Literal | Style::Folded => self.literal(text, indent),
+        }
+    }
+
+    fn plain(&mut self, text: &str, indent: usize, key: bool) {
+        let mut chars = text.chars().peekable();
+        let mut after_space = false;
+        while let Some(c) = chars.next() {
+            if c == ' ' && !key && !after_space && self.folds() && chars.peek() != Some(&' ') {
+                self.break_to(indent);
+            } else {
+                self.char(c);
+            }
+            after_space = c == ' ';
+        }
+    }
+
+    fn single_quoted(&mut self, text: &str, indent: usize, key: bool) {
+        self.char('\'');
+        let mut chars = text.chars().enumerate().peekable();
+        let (mut after_space, mut after_break) = (false, false);
+        while let Some((i, c)) = chars.next() {
+            let next = chars.peek().map(|(_, next)| *next);
+            if c == ' ' {
+                let inside = i > 0 && next.is_some_and(|next| next != ' ');
+                if !key && !after_space && inside && self.folds() { self.break_to(indent) } else { self.char(c) }
+            } else if is_break(c) {
+                if !after_break && c == '\n' {
+                    self.line();
+                }
+                self.line_break(c);
+            } else {
+                if after_break {
+                    self.indent(indent);
+                }
+                self.char(c);
+                if c == '\'' {
+                    self.char(c);
+                }
+            }
+            (after_space, after_break) = (c == ' ', is_break(c));
+        }
+        self.char('\'');
+    }
+
+    fn double_quoted(&mut self, text: &str, indent: usize, key: bool) {
+        self.char('"');
+        let mut chars = text.chars().enumerate().peekable();
+        let mut after_space = false;
+        while let Some((i, c)) = chars.next() {
+            if c == ' ' {
+                let next = chars.peek().map(|(_, next)| *next);
+                if !key && !after_space && self.folds() && i > 0 && next.is_some() {
+                    self.break_to(indent);
+                    if next == Some(' ') {
+                        self.char('\\');
+                    }
+                } else {
+                    self.char(c);
+                }
+            } else if !is_printable(c) || is_break(c) || matches!(c, '"' | '\\') {
+                self.text(&escape(c));
+            } else {
+                self.char(c);
+            }
+            after_space = c == ' ';
+        }
+        self.char('"');
+    }
+
+    fn literal(&mut self, text: &str, indent: usize) {
+        self.char('|');
+        if text.starts_with(|c: char| c == ' ' || is_break(c)) {
+            self.text(&INDENT.to_string());
+        }
+        let mut back = text.chars().rev();
+        match (back.next(), back.next()) {
+            (Some(last), _) if !is_break(last) => self.char('-'),
+            (_, None) => self.char('+'),
+            (_, Some(before)) if is_break(before) => self.char('+'),
+            _ => {}
+        }
+        self.line();
+        let mut after_break = true;
+        for c in text.chars() {
+            if is_break(c) {
+                self.line_break(c);
+                after_break = true;
+            } else {
+                if after_break {
+                    self.indent(indent);
+                }
+                self.char(c);
+                after_break = false;
+            }
+        }
+    }
+
+    fn folds(&self) -> bool {
+        self.layout == Layout::Sigs && self.column > WIDTH
+    }
+
+    /// Moves to where an entry starts: a new line, unless only indicators stand on this one.
+    fn start(&mut self, indent: usize) {
+        if !(self.fresh && self.column == indent) {
+            if self.column > 0 {
+                self.line();
+            }
+            self.indent(indent);
+        }
+        self.fresh = true;
+    }
+
+    fn indicator(&mut self, text: &str) {
+        self.text(text);
+        self.fresh = true;
+    }
+
+    fn break_to(&mut self, indent: usize) {
+        self.line();
+        self.indent(indent);
+    }
+
+    fn indent(&mut self, indent: usize) {
+        while self.column < indent {
+            self.char(' ');
+        }
+    }
+
+    fn line(&mut self) {
+        self.out.push('\n');
+        self.column = 0;
+        self.fresh = true;
+    }
+
+    fn line_break(&mut self, c: char) {
+        self.out.push(c);
+        self.column = 0;
+        self.fresh = true;
+    }
+
+    fn char(&mut self, c: char) {
+        self.out.push(c);
+        self.column += 1;
+        self.fresh = false;
+    }
+
+    fn text(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.column += text.chars().count();
+        self.fresh = false;
+    }
+}
+
+fn number_text(number: &Number, layout: Layout) -> String {
+    if let Some(value) = number.as_f64().filter(|_| number.is_f64()) {
+        return match json_number(value) {
+            // Through JSON, an integral float is an integer.
+            Some(read) if layout == Layout::Sigs && !read.is_f64() => read.to_string(),
+            _ => go_float(value),
+        };
+    }
+    number.to_string()
+}
+
+fn escape(c: char) -> String {
+    let short = match c {
+        '\0' => "\\0",
+        '\x07' => "\\a",
+        '\x08' => "\\b",
+        '\t' => "\\t",
+        '\n' => "\\n",
+        '\x0b' => "\\v",
+        '\x0c' => "\\f",
+        '\r' => "\\r",
+        '\x1b' => "\\e",
+        '"' => "\\\"",
+        '\\' => "\\\\",
+        '\u{85}' => "\\N",
+        '\u{a0}' => "\\_",
+        '\u{2028}' => "\\L",
+        '\u{2029}' => "\\P",
+        c => {
+            return match c as u32 {
+                code @ 0..=0xff => format!("\\x{code:02X}"),
+                code @ 0..=0xffff => format!("\\u{code:04X}"),
+                code => format!("\\U{code:08X}"),
+            };
+        }
+    };
+    short.to_owned()
+}

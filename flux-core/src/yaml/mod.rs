@@ -1,0 +1,149 @@
+//! YAML as the Go ecosystem reads and writes it.
+//!
+//! Kubernetes tools read YAML through two generations of one Go package, and each has its own mind: `y: 1` is the key
+//! `"true"` to Helm and the controllers (`sigs.k8s.io/yaml`, YAML 1.1 booleans) and the key `"y"` to kustomize (YAML
+//! 1.2 booleans, timestamps). [`Dialect`] chooses the reader and [`Layout`] the writer; the JSON in between keeps the
+//! order of the text.
+//!
+//! ```
+//! use flux_core::yaml::{self, Dialect, Layout, ReadOptions};
+//!
+//! let value = yaml::read(b"replicas: 0b11\non: off\n", &ReadOptions::default())?;
+//! assert_eq!(value, serde_json::json!({"replicas": 3, "true": false}));
+//! assert_eq!(yaml::write(&value, Layout::Sigs), "replicas: 3\n\"true\": false\n");
+//!
+//! let options = ReadOptions { dialect: Dialect::V3, ..ReadOptions::default() };
+//! let documents = yaml::read_documents(b"a: 1\n---\nb: 2\n", &options)?;
+//! assert_eq!((documents.len(), documents[1].line), (2, 3));
+//! # Ok::<(), yaml::YamlError>(())
+//! ```
+//!
+//! Every reader works under [`Limits`]; the budget for aliases is Go's.
+
+mod analysis;
+mod base64;
+mod compose;
+mod emit;
+mod error;
+mod events;
+mod node;
+mod number;
+mod order;
+mod scalar;
+mod value;
+
+pub use error::{YamlCause, YamlError};
+pub use node::{Content, Node, Scalar, Style, Tag};
+
+use compose::Composer;
+use serde_json::Value;
+
+/// Which of Go's readers to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Dialect {
+    /// `sigs.k8s.io/yaml`'s `Unmarshal`: YAML 1.1 booleans, the last of two equal keys wins.
+    #[default]
+    Lax,
+    /// `sigs.k8s.io/yaml`'s `UnmarshalStrict`: the same, but a key that is set twice is an error.
+    Strict,
+    /// go-yaml's third generation, which kustomize builds on: YAML 1.2 booleans, timestamps become RFC 3339, equal
+    /// keys are an error, booleans and floats cannot be keys.
+    V3,
+}
+
+/// How to lay out what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Layout {
+    /// As `sigs.k8s.io/yaml` (kubectl, kustomize, Helm's `toYaml`): sequences not indented, long lines folded.
+    #[default]
+    Sigs,
+    /// As go-yaml's third generation with an indent of two: sequences indented, nothing folded.
+    Wide,
+    /// The same with sequences not indented, as kustomize's own packages set it.
+    Compact,
+}
+
+/// What a text may take to read; past it, reading fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of text.
+    pub bytes: usize,
+    /// Documents in one text.
+    pub documents: usize,
+    /// Levels of nesting.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    /// 64 MiB, 100,000 documents and 500 levels.
+    fn default() -> Self {
+        Self { bytes: 64 << 20, documents: 100_000, depth: 500 }
+    }
+}
+
+/// How to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadOptions {
+    /// The reader to be.
+    pub dialect: Dialect,
+    /// The limits to hold.
+    pub limits: Limits,
+}
+
+impl ReadOptions {
+    /// The default limits with `dialect`.
+    pub fn new(dialect: Dialect) -> Self {
+        Self { dialect, ..Self::default() }
+    }
+}
+
+/// One document of a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// What it holds; null where it is empty.
+    pub value: Value,
+    /// The line its content starts on, from one.
+    pub line: usize,
+}
+
+/// Reads the first document of a text; null where there is none.
+///
+/// # Errors
+/// Where the text is not YAML, cannot be JSON, or passes a limit. What follows the first document is not looked at.
+pub fn read(text: &[u8], options: &ReadOptions) -> Result<Value, YamlError> {
+    match Composer::new(text, options.limits)?.next_document()? {
+        Some(node) => node.to_value(options.dialect),
+        None => Ok(Value::Null),
+    }
+}
+
+/// Reads every document of a text, in order; documents without content are null.
+///
+/// # Errors
+/// As [`read`]; lines count from the start of the text.
+pub fn read_documents(text: &[u8], options: &ReadOptions) -> Result<Vec<Document>, YamlError> {
+    let mut composer = Composer::new(text, options.limits)?;
+    let mut documents = Vec::new();
+    while let Some(node) = composer.next_document()? {
+        documents.push(Document { value: node.to_value(options.dialect)?, line: node.line });
+    }
+    Ok(documents)
+}
+
+/// Reads every document of a text as nodes, which keep positions and the spelling of scalars.
+///
+/// # Errors
+/// Where the text is not YAML or passes a limit.
+pub fn read_nodes(text: &[u8], limits: Limits) -> Result<Vec<Node>, YamlError> {
+    let mut composer = Composer::new(text, limits)?;
+    let mut nodes = Vec::new();
+    while let Some(node) = composer.next_document()? {
+        nodes.push(node);
+    }
+    Ok(nodes)
+}
+
+/// Writes one document, with the keys of every mapping in Go's order, ending in a line break.
+pub fn write(value: &Value, layout: Layout) -> String {
+    emit::emit(value, layout)
+}
