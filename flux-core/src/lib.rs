@@ -20,6 +20,7 @@ pub mod manifests;
 pub mod object;
 pub mod plan;
 pub mod renderer;
+pub mod semver;
 pub mod source;
 pub mod store;
 pub mod time;

@@ -1,5 +1,6 @@
 //! Helm charts, rendered natively.
 
+mod funcs;
 mod host;
 mod template;
 
