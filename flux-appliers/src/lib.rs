@@ -1,1 +1,8 @@
 //! How desired state is rendered and applied: kustomize, helm, raw manifests, server-side apply.
+
+#[cfg(feature = "ssa")]
+pub mod health;
+#[cfg(feature = "raw")]
+pub mod raw;
+#[cfg(feature = "ssa")]
+pub mod ssa;
