@@ -73,6 +73,11 @@ pub struct ReconcileLoop<R: Reconcile> {
 impl<R: Reconcile> ReconcileLoop<R> {
     /// A loop without keys, and a handle to give it some.
     pub fn new(reconciler: R, options: LoopOptions) -> (Self, Handle<R::Key>) {
+        Self::cyclic(|_| reconciler, options)
+    }
+
+    /// As [`new`](Self::new), for a reconciler that itself triggers keys of its loop.
+    pub fn cyclic(reconciler: impl FnOnce(&Handle<R::Key>) -> R, options: LoopOptions) -> (Self, Handle<R::Key>) {
         let (sender, commands) = mpsc::unbounded_channel();
         let updates = broadcast::Sender::new(4096);
         let handle = Handle::new(sender, updates.clone());
@@ -82,7 +87,7 @@ impl<R: Reconcile> ReconcileLoop<R> {
             dependency_interval: options.dependency_interval,
         };
         let this = Self {
-            reconciler: Arc::new(reconciler),
+            reconciler: Arc::new(reconciler(&handle)),
             queue: Queue::new(policy, options.seed),
             options,
             commands,
