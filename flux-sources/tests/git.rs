@@ -60,6 +60,7 @@ async fn every_kind_of_reference_is_found_at_every_place() {
             (Reference::branch("feat/x"), format!("feat/x@sha1:{first}"), "1"),
             (Reference::tag("light"), format!("light@sha1:{first}"), "1"),
             (Reference::tag("v1.0.0"), format!("v1.0.0@sha1:{first}"), "1"),
+            (Reference::semver("1.x"), format!("v1.0.0@sha1:{first}"), "1"),
             (Reference::name("refs/pull/7/head"), format!("refs/pull/7/head@sha1:{first}"), "1"),
             (Reference::name("refs/tags/v1.0.0^{}"), format!("refs/tags/v1.0.0^{{}}@sha1:{first}"), "1"),
             (Reference::name("HEAD"), format!("HEAD@sha1:{second}"), "2"),
@@ -150,6 +151,8 @@ async fn a_missing_reference_is_named_with_the_branches_that_are_there() {
         let branches = "there are the branches `b`, `c`, `d`, `e`, `f`, …";
         assert_eq!(error.to_string(), format!("{url}: branch `mai` ({branches}) not found"));
         assert!(matches!(error, SourceError::NotFound { .. }));
+        let error = get(&source(url, Reference::semver(">1"))).await.unwrap_err();
+        assert!(error.to_string().contains("tag in the range `>1`"), "{error}");
         let error = get(&source(url, Reference::tag("v9"))).await.unwrap_err();
         assert!(error.to_string().contains("tag `v9`"), "{error}");
         let absent = id.replace(|c: char| c.is_ascii_digit(), "a");

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use flux_core::Revision;
 use flux_core::source::SourceError;
 use gix::ObjectId;
-use gix::bstr::ByteSlice as _;
 
 use super::error;
 use super::reference::Reference;
@@ -29,15 +29,28 @@ impl Local {
         Ok(Self { repository, shown: shown.to_owned() })
     }
 
-    /// The commit that a reference is at.
-    pub(super) fn resolve(&self, reference: &Reference) -> Result<ObjectId, SourceError> {
-        let missing = || not_found(&self.shown, reference, self.branches());
-        let name = reference.full_name().ok_or_else(missing)?;
-        let broken = |error| error::broken(&self.shown, error);
-        let found = self.repository.try_find_reference(name.as_str()).map_err(broken)?;
-        // A short name finds more than it says: `refs/heads/x` must not find `refs/remotes/refs/heads/x`.
-        let mut found = found.filter(|found| found.name().as_bstr() == name.as_str()).ok_or_else(missing)?;
-        Ok(found.peel_to_id().map_err(broken)?.detach())
+    /// The revision of a reference.
+    pub(super) fn resolve(&self, reference: &Reference) -> Result<Revision, SourceError> {
+        let prefix = reference.prefix().unwrap_or_default();
+        let references = match reference {
+            Reference::Semver(_) => self.list(&prefix),
+            _ => self.find(&prefix),
+        };
+        let references = references.map_err(|error| error::broken(&self.shown, error))?;
+        reference
+            .pick(&references)
+            .ok_or_else(|| not_found(&self.shown, reference, &self.list("refs/heads/").unwrap_or_default()))
+    }
+
+    /// The reference of exactly this full name.
+    fn find(&self, name: &str) -> gix::Result<Vec<(String, ObjectId)>> {
+        let found = self.repository.try_find_reference(name)?;
+        found.into_iter().map(named_commit).collect()
+    }
+
+    /// The references whose full name starts like this.
+    fn list(&self, prefix: &str) -> gix::Result<Vec<(String, ObjectId)>> {
+        self.repository.references()?.prefixed(prefix)?.map(|reference| named_commit(reference?)).collect()
     }
 
     /// The objects, if the commit is among them.
@@ -47,10 +60,9 @@ impl Local {
         }
         Err(SourceError::NotFound { url: self.shown.clone(), what: format!("commit `{commit}`") })
     }
+}
 
-    fn branches(&self) -> Vec<String> {
-        let Ok(references) = self.repository.references() else { return Vec::new() };
-        let Ok(branches) = references.local_branches() else { return Vec::new() };
-        branches.flatten().map(|branch| branch.name().shorten().to_str_lossy().into_owned()).collect()
-    }
+/// A reference's full name and the commit it leads to.
+fn named_commit(mut reference: gix::Reference<'_>) -> gix::Result<(String, ObjectId)> {
+    Ok((reference.name().as_bstr().to_string(), reference.peel_to_id()?.detach()))
 }

@@ -6,7 +6,8 @@
 //!
 //! A repository on this machine (`file://` or a path) is read in place.
 //!
-//! Differences from Flux: a `commit` is fetched by its id and not by cloning the branch it is said to be on; symbolic
+//! Differences from Flux: asking for the revision of a `semver` reference costs no clone, so of tags that are equal
+//! versions and differ in build metadata alone the first by name is taken and not the youngest; a `commit` is fetched by its id and not by cloning the branch it is said to be on; symbolic
 //! links are kept in the tree, where Flux's archives leave them out.
 
 mod error;
@@ -198,14 +199,13 @@ fn place(url: &str) -> Result<(Place, String), SourceError> {
 
 impl Inner {
     fn resolve(&self, timeout: Duration, stop: &AtomicBool) -> Result<Revision, SourceError> {
-        if let Reference::Commit { id, .. } = &self.reference {
-            return Ok(self.reference.revision(id));
+        if let Some(revision) = self.reference.pinned() {
+            return Ok(revision);
         }
-        let commit = match &self.place {
-            Place::Local(path) => Local::open(path, &self.shown)?.resolve(&self.reference)?,
-            Place::Remote(url) => self.remote(url, self.limits.refs_bytes, timeout, stop).resolve(&self.reference)?,
-        };
-        Ok(self.reference.revision(&commit.to_string()))
+        match &self.place {
+            Place::Local(path) => Local::open(path, &self.shown)?.resolve(&self.reference),
+            Place::Remote(url) => self.remote(url, self.limits.refs_bytes, timeout, stop).resolve(&self.reference),
+        }
     }
 
     fn fetch(&self, revision: &Revision, timeout: Duration, stop: &AtomicBool) -> Result<Artifact, SourceError> {

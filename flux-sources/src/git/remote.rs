@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use flux_core::Revision;
 use flux_core::source::SourceError;
 use gix::ObjectId;
 use gix::bstr::BString;
@@ -11,10 +12,9 @@ use gix::odb::pack;
 use gix::progress::Discard;
 use gix::protocol::fetch::negotiate::{Action, Round, one_round};
 use gix::protocol::fetch::{Arguments, Context as FetchContext, Negotiate, Options, Response, Shallow, Tags};
-use gix::protocol::handshake::Ref;
 use gix::protocol::ls_refs::RefPrefixes;
-use gix::protocol::transport::Service;
 use gix::protocol::transport::client::blocking_io::Transport;
+use gix::protocol::transport::{Protocol, Service};
 use gix::protocol::{Handshake, LsRefsCommand};
 
 use super::error;
@@ -23,6 +23,9 @@ use super::transport::{Connect, connect};
 
 /// How many branches an error names.
 const BRANCHES_NAMED: usize = 5;
+
+/// Bytes of unpacked objects that are kept at hand while files are read.
+const PACK_CACHE: usize = 32 << 20;
 
 /// A repository behind a URL.
 pub(super) struct Remote<'a> {
@@ -33,33 +36,25 @@ pub(super) struct Remote<'a> {
 }
 
 impl Remote<'_> {
-    /// The commit that a reference is at: one handshake and one list of the references that start with its name.
-    pub(super) fn resolve(&self, reference: &Reference) -> Result<ObjectId, SourceError> {
-        let Some(name) = reference.full_name() else {
-            return Err(SourceError::NotFound { url: self.shown.to_owned(), what: reference.to_string() });
-        };
+    /// The revision of a reference: one handshake and one list of the references that start as its name does.
+    pub(super) fn resolve(&self, reference: &Reference) -> Result<Revision, SourceError> {
         let failed = |error| error::remote(self.shown, &reference.to_string(), error);
+        let prefix = reference.prefix().unwrap_or_default();
         let mut transport = connect(self.url, self.shown, self.connect)?;
         let mut handshake = handshake(&mut *transport).map_err(failed)?;
-        let refs = list(&mut *transport, &mut handshake, &name).map_err(failed)?;
-        let commit = refs.iter().find_map(|r| target(r, &name));
-        let commit = match commit {
-            Some(commit) => Ok(commit),
-            None => {
-                // Only who asked for something that is not there pays for a second list.
-                let refs = if handshake.server_protocol_version == gix::protocol::transport::Protocol::V2 {
-                    list(&mut *transport, &mut handshake, "refs/heads/").map_err(failed)?
-                } else {
-                    refs
-                };
-                let branches =
-                    refs.iter().filter_map(|r| r.unpack().0.to_string().strip_prefix("refs/heads/").map(str::to_owned));
-                Err(not_found(self.shown, reference, branches.collect()))
+        let references = list(&mut *transport, &mut handshake, &prefix).map_err(failed)?;
+        let revision = match reference.pick(&references) {
+            Some(revision) => Ok(revision),
+            // Only who asked for something that is not there pays for a second list.
+            None if handshake.server_protocol_version == Protocol::V2 => {
+                let branches = list(&mut *transport, &mut handshake, "refs/heads/").map_err(failed)?;
+                Err(not_found(self.shown, reference, &branches))
             }
+            None => Err(not_found(self.shown, reference, &references)),
         };
         // The answer is here; whether the farewell arrives does not matter.
         let _ = gix::protocol::indicate_end_of_interaction(&mut *transport, false);
-        commit
+        revision
     }
 
     /// Fetches one commit with its files and without its history into `dir`, and opens it.
@@ -109,7 +104,10 @@ impl Remote<'_> {
         if !received {
             return Err(SourceError::NotFound { url: self.shown.to_owned(), what: wanted });
         }
-        gix::odb::at(objects, commit.kind()).map_err(|error| error::local(self.shown, error))
+        let mut objects = gix::odb::at(objects, commit.kind()).map_err(|error| error::local(self.shown, error))?;
+        // Files that are stored as differences share their bases.
+        objects.set_pack_cache(|| Box::new(pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE)));
+        Ok(objects)
     }
 }
 
@@ -117,24 +115,35 @@ fn handshake(transport: &mut dyn Transport) -> gix::Result<Handshake> {
     gix::protocol::handshake(transport, Service::UploadPack, |_| Ok(None), Vec::new(), &mut Discard)
 }
 
-/// The references whose name starts with `prefix`; all of them from a server that tells them unasked.
-fn list(transport: &mut dyn Transport, handshake: &mut Handshake, prefix: &str) -> gix::Result<Vec<Ref>> {
-    if let Some(refs) = handshake.refs.take() {
-        return Ok(refs);
-    }
-    let mut prefixes = RefPrefixes::new();
-    prefixes.extend([BString::from(prefix)]);
-    LsRefsCommand::new(Some(prefixes), &handshake.capabilities, agent()).invoke_blocking(transport, &mut Discard, false)
-}
-
-/// The commit that a reference of this name is at, the tag around it peeled.
-fn target(reference: &Ref, name: &str) -> Option<ObjectId> {
-    let (found, object, peeled) = reference.unpack();
-    (found == name).then_some(peeled.or(object)?.to_owned())
+/// The references whose name starts with `prefix`, each with the commit it leads to, the tag around it peeled; all of
+/// them from a server that tells them unasked.
+fn list(
+    transport: &mut dyn Transport,
+    handshake: &mut Handshake,
+    prefix: &str,
+) -> gix::Result<Vec<(String, ObjectId)>> {
+    let references = match handshake.refs.take() {
+        Some(references) => references,
+        None => {
+            let mut prefixes = RefPrefixes::new();
+            prefixes.extend([BString::from(prefix)]);
+            LsRefsCommand::new(Some(prefixes), &handshake.capabilities, agent()).invoke_blocking(
+                transport,
+                &mut Discard,
+                false,
+            )?
+        }
+    };
+    let found = references.iter().filter_map(|reference| {
+        let (name, object, peeled) = reference.unpack();
+        Some((name.to_string(), peeled.or(object)?.to_owned()))
+    });
+    Ok(found.collect())
 }
 
 /// A reference that is not there, with the branches that are.
-pub(super) fn not_found(url: &str, reference: &Reference, mut branches: Vec<String>) -> SourceError {
+pub(super) fn not_found(url: &str, reference: &Reference, references: &[(String, ObjectId)]) -> SourceError {
+    let mut branches: Vec<&str> = references.iter().filter_map(|(name, _)| name.strip_prefix("refs/heads/")).collect();
     branches.sort_unstable();
     let more = if branches.len() > BRANCHES_NAMED { ", …" } else { "" };
     let names: Vec<String> = branches.iter().take(BRANCHES_NAMED).map(|name| format!("`{name}`")).collect();

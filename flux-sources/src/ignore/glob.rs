@@ -37,27 +37,27 @@ impl Glob {
         // Where to go on when what follows the last `*` does not fit: let that `*` take one character more.
         let mut retry: Option<(&[Token], std::str::Chars<'_>)> = None;
         loop {
-            match tokens.split_first() {
+            let fits = match tokens.split_first() {
                 Some((Token::AnyText, after)) => {
                     tokens = after;
                     retry = Some((after, rest.clone()));
-                    continue;
+                    true
                 }
                 Some((token, after)) => {
-                    if rest.next().is_some_and(|c| token.matches(c)) {
-                        tokens = after;
-                        continue;
-                    }
+                    tokens = after;
+                    rest.next().is_some_and(|c| token.matches(c))
                 }
                 None if rest.as_str().is_empty() => return true,
-                None => {}
+                None => false,
+            };
+            if !fits {
+                let Some((after, from)) = &mut retry else { return false };
+                if from.next().is_none() {
+                    return false;
+                }
+                tokens = after;
+                rest = from.clone();
             }
-            let Some((after, from)) = &mut retry else { return false };
-            if from.next().is_none() {
-                return false;
-            }
-            tokens = after;
-            rest = from.clone();
         }
     }
 }

@@ -7,6 +7,8 @@
 //! The version-control patterns always apply, at the lowest rank; the default patterns (images, archives, CI files)
 //! apply only as long as there is no pattern at all in any `.sourceignore` and in `spec.ignore`.
 
+#[cfg(test)]
+mod conformance;
 mod glob;
 mod pattern;
 
@@ -45,6 +47,9 @@ const DEFAULTS: &[&str] = &[
     "**/.flux.yaml",
 ];
 
+/// The longest line that is read, its end included.
+const LINE_BYTES: usize = 64 << 10;
+
 /// What a source leaves out of its artifact.
 ///
 /// ```
@@ -70,16 +75,26 @@ impl IgnoreRules {
     }
 
     /// As [`add_text`](Self::add_text), with the directory given as the parts of its path.
-    pub fn add_text_in(&mut self, text: &str, dir: &[&str]) {
+    fn add_text_in(&mut self, text: &str, dir: &[&str]) {
         let domain: Vec<String> = dir.iter().map(|part| (*part).to_owned()).collect();
-        self.patterns.extend(text.lines().filter_map(|line| Pattern::parse(line, &domain)));
+        // A line that is too long ends the file there, as in Flux.
+        let lines = text.split('\n').take_while(|line| line.len() < LINE_BYTES);
+        let lines = lines.map(|line| line.strip_suffix('\r').unwrap_or(line));
+        self.patterns.extend(lines.filter_map(|line| Pattern::parse(line, &domain)));
     }
 
-    /// Puts the version-control patterns, and the default patterns if there is no other, below what was added.
+    /// Puts the version-control patterns, and the default patterns if there is no other, below what was added: the rules
+    /// of a Git repository, an OCI artifact or a directory.
     #[must_use]
     pub fn with_defaults(self) -> Self {
         let defaults = if self.patterns.is_empty() { DEFAULTS } else { &[] };
-        let below = VERSION_CONTROL.iter().chain(defaults).filter_map(|line| Pattern::parse(line, &[]));
+        self.above(defaults, &[])
+    }
+
+    /// Puts the version-control patterns and these defaults, scoped to a directory, below what was added.
+    fn above(self, defaults: &[&str], dir: &[&str]) -> Self {
+        let domain: Vec<String> = dir.iter().map(|part| (*part).to_owned()).collect();
+        let below = VERSION_CONTROL.iter().chain(defaults).filter_map(|line| Pattern::parse(line, &domain));
         Self { patterns: below.chain(self.patterns).collect() }
     }
 
