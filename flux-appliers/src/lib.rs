@@ -4,6 +4,8 @@
 pub mod health;
 #[cfg(feature = "helm")]
 pub mod helm;
+#[cfg(feature = "kustomize")]
+pub mod kustomize;
 #[cfg(feature = "raw")]
 pub mod raw;
 #[cfg(feature = "ssa")]
