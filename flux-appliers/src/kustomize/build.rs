@@ -18,7 +18,7 @@ use super::schema::Schema;
 use super::transform::{names, reference, sort, vars};
 use super::{BuildOptions, Order, crds, load, node, origin};
 
-const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+pub(super) const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// What is shared by all kustomizations of a build.
 pub(super) struct Build<'o> {

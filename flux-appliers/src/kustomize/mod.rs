@@ -40,8 +40,10 @@ mod loader;
 mod merge;
 mod node;
 mod origin;
+mod overlay;
 mod path;
 mod plugin;
+mod renderer;
 mod resmap;
 mod resource;
 mod schema;
@@ -58,6 +60,8 @@ use serde_json::Value;
 
 pub use error::{BuildError, Cause};
 pub use loader::RemoteBases;
+pub use overlay::{Image, Overlay, Patch, Selector};
+pub use renderer::KustomizeRenderer;
 
 use build::Build;
 use loader::Loader;
