@@ -413,17 +413,21 @@ impl Request<'_> {
         Ok(response)
     }
 
+    fn body_encoding(&self) -> Result<input::Encoding, Status> {
+        match self.media_type().as_str() {
+            "" | "application/json" => Ok(input::Encoding::Json),
+            "application/yaml" => Ok(input::Encoding::Yaml),
+            "application/vnd.kubernetes.protobuf" => Ok(input::Encoding::Protobuf),
+            _ => Err(Status::unsupported_media_type(Some(ACCEPTED_BODIES))),
+        }
+    }
+
     /// Reads a body as an object of the resource.
     fn read_object(&self, target: &Target, body: &Bytes) -> Result<(Fields, Vec<String>), Status> {
-        let media = self.media_type();
-        let yaml = match media.as_str() {
-            "" | "application/json" => false,
-            "application/yaml" => true,
-            _ => return Err(Status::unsupported_media_type(Some(ACCEPTED_BODIES))),
-        };
+        let encoding = self.body_encoding()?;
         match target.resource.subresource(&target.subresource).map(|s| s.kind.as_str()) {
-            Some(kind) if kind != target.resource.kind => input::any_object(body, yaml),
-            _ => input::object(&target.resource, body, yaml),
+            Some(kind) if kind != target.resource.kind => input::any_object(body, encoding),
+            _ => input::object(&target.resource, body, encoding),
         }
     }
 
@@ -506,8 +510,7 @@ impl Request<'_> {
         if body.is_empty() {
             return Ok(None);
         }
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|e| Status::bad_request(format!("couldn't get version/kind; json parse error: {e}")))?;
+        let value = input::delete_options(body, self.body_encoding()?)?;
         Ok(Some(value))
     }
 

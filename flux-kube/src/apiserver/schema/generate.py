@@ -21,7 +21,7 @@ Flags after a field name: `*` a Go pointer (zero values are kept), `!` always wr
 Types: s string, i int32, l int64, n number, b boolean, q quantity, x int-or-string, t time,
 m micro time, y bytes, a any (atomic), d any (granular), `@T` a type, `@!T` the same as an atomic map,
 `{T` map, `<T` atomic map, `[T` atomic list, `=T` set, `(k1,k2)T` list map.
-Then ` =V` a default and ` ~key` patch strategy merge, ` ^key` merge,retainKeys.
+Then ` =V` a default, ` #N` the number in protocol buffers (`#M.N` in an inlined message) and ` ~key` patch strategy merge, ` ^key` merge,retainKeys.
 """
 import json, os, re, sys
 
@@ -71,7 +71,7 @@ def short(name):
 class Go:
     """What the struct tags of the Go sources say about each field of each type."""
 
-    FIELD = re.compile(r'^\t(?:(\w+)\s+)?([^\s`]+(?: [^\s`]+)*)\s+`json:"([^"]*)"')
+    FIELD = re.compile(r'^\t(?:(\w+)\s+)?([^\s`]+(?: [^\s`]+)*)\s+`json:"([^"]*)"(?:\s+.*?protobuf:"\w+,(\d+))?')
 
     def __init__(self, root):
         self.root, self.packages = root, {}
@@ -117,7 +117,7 @@ class Go:
                 m = self.FIELD.match(line)
                 if m:
                     tag = m.group(3).split(",")
-                    current.append({"go": m.group(2), "name": tag[0], "opts": tag[1:], "default": default, "embedded": m.group(1) is None})
+                    current.append({"go": m.group(2), "name": tag[0], "opts": tag[1:], "default": default, "embedded": m.group(1) is None, "number": m.group(4)})
                     default = None
         return {"structs": structs, "names": names}
 
@@ -127,17 +127,18 @@ class Go:
             return {}
         out = {}
 
-        def add(struct):
+        def add(struct, within):
             for f in package["structs"].get(struct, []):
+                number = within + ([f["number"]] if f["number"] else [])
                 if "inline" in f["opts"]:
-                    add(f["go"].lstrip("*").split(".")[-1])
+                    add(f["go"].lstrip("*").split(".")[-1], number)
                     if f["go"].startswith("v1.") or f["go"].startswith("core"):
                         for k, v in self.fields("io.k8s.api.core.v1." + f["go"].split(".")[-1]).items():
-                            out[k] = v
+                            out[k] = dict(v, number=number + v["number"])
                 elif f["name"] and f["name"] != "-":
-                    out[f["name"]] = dict(f, resolved=self.resolve(package, f["go"]))
+                    out[f["name"]] = dict(f, resolved=self.resolve(package, f["go"]), number=number)
 
-        add(definition.split(".")[-1])
+        add(definition.split(".")[-1], [])
         return out
 
     def resolve(self, package, go):
@@ -232,6 +233,8 @@ def main():
             line = f" {field}{flags} {code}"
             if g and g["default"] and not g["default"].startswith("ref("):
                 line += " =" + json.dumps(json.loads(g["default"]), separators=(",", ":"))
+            if g and g["number"]:
+                line += " #" + ".".join(g["number"])
             strategy, key = s.get("x-kubernetes-patch-strategy"), s.get("x-kubernetes-patch-merge-key")
             if strategy:
                 line += " " + ("^" if "retainKeys" in strategy else "~") + (key or "") + ("-" if strategy == "retainKeys" else "")
