@@ -2,6 +2,10 @@
 """Writes types.txt, the compact table of Kubernetes' built-in types, from registry data.
 
   generate.py JSON_SCHEMA_DIR GO_SOURCES > types.txt
+  generate.py JSON_SCHEMA_DIR GO_SOURCES --descriptions > descriptions.txt
+
+descriptions.txt has the same types and fields with what `kubectl explain` prints of them: the name, `|A,B|` where the
+field is one of an enumeration's values, then the text with `\n` for line breaks.
 
 JSON_SCHEMA_DIR is the `kubernetes-json-schema/v1.36.0-local` folder of the PyPI package
 `kubernetes-validate` (types, list extensions). GO_SOURCES is a folder that holds the Go modules
@@ -94,7 +98,8 @@ class Go:
         return self.packages[path]
 
     def parse(self, path):
-        structs, names = {}, {}
+        structs, names, enums = {}, {}, {}
+        comments, marked = [], False
         for file in sorted(os.listdir(os.path.join(self.root, path))):
             if not file.startswith("types"):
                 continue
@@ -107,6 +112,18 @@ class Go:
                 m = re.match(r"^type (\w+) ([\w.\[\]*]+)", line)
                 if m:
                     names[m.group(1)] = m.group(2)
+                    if marked:
+                        enums.setdefault(m.group(1), {})
+                m = re.match(r'^\t\w+\s+(\w+)\s+=\s+"([^"]*)"', line)
+                if m and m.group(1) in names:
+                    enums.setdefault("?" + m.group(1), {})[m.group(2)] = " ".join(comments)
+                m = re.match(r"^\s*// ?(.*)", line)
+                if m and m.group(1).startswith("+"):
+                    marked = marked or m.group(1).startswith("+enum")
+                elif m:
+                    comments.append(m.group(1).strip())
+                else:
+                    comments, marked = [], False
                 if line.startswith("}"):
                     current = None
                 if current is None:
@@ -119,7 +136,8 @@ class Go:
                     tag = m.group(3).split(",")
                     current.append({"go": m.group(2), "name": tag[0], "opts": tag[1:], "default": default, "embedded": m.group(1) is None, "number": m.group(4)})
                     default = None
-        return {"structs": structs, "names": names}
+        enums = {k: enums.get("?" + k, {}) for k in enums if not k.startswith("?")}
+        return {"structs": structs, "names": names, "enums": enums}
 
     def fields(self, definition):
         package = self.package(definition)
@@ -140,6 +158,16 @@ class Go:
 
         add(definition.split(".")[-1], [])
         return out
+
+    def enum(self, definition, go):
+        """the values of an enumeration and what they mean"""
+        package = self.package(definition)
+        name = go.lstrip("*[]").split(".")[-1]
+        if package and "." not in go:
+            return package["enums"].get(name, {})
+        if go.lstrip("*[]").startswith(("v1.", "core")):
+            return (self.package("io.k8s.api.core.v1.X") or {}).get("enums", {}).get(name, {})
+        return {}
 
     def resolve(self, package, go):
         seen = 0
@@ -193,6 +221,19 @@ def kind_of(s, defs):
     raise SystemExit(f"unknown type {t}")
 
 
+def described(name, d, tags, go):
+    """the lines of descriptions.txt for one type"""
+    escape = lambda text: text.replace("\\", "\\\\").replace("\n", "\\n")
+    yield f"{short(name)} {escape(d.get('description', ''))}".rstrip()
+    for field, s in sorted(d.get("properties", {}).items()):
+        text, enum = s.get("description", ""), go.enum(name, tags[field]["go"]) if field in tags else {}
+        values = ""
+        if enum:
+            values = "|" + ",".join(sorted(enum)) + "|"
+            text += "\n\nPossible enum values:" + "".join(f'\n - `"{v}"` {enum[v]}'.rstrip() for v in sorted(enum))
+        yield f" {field} {values}{escape(text)}".rstrip()
+
+
 def main():
     defs = json.load(open(os.path.join(sys.argv[1], "_definitions.json"), encoding="utf-8"))["$defs"]
     go = Go(sys.argv[2])
@@ -240,9 +281,10 @@ def main():
                 line += " " + ("^" if "retainKeys" in strategy else "~") + (key or "") + ("-" if strategy == "retainKeys" else "")
             lines.append(line)
         head = short(name) + (" <" if d.get("x-kubernetes-map-type") == "atomic" else "")
-        seen[name] = [head] + lines
+        seen[name] = list(described(name, d, tags, go)) if "--descriptions" in sys.argv else [head] + lines
     for name in sorted(seen, key=short):
         print("\n".join(seen[name]))
+    missing = [m for m in missing if m.split(".")[-1] not in ("apiVersion", "kind")]
     print("\n".join("no Go field: " + m for m in missing), file=sys.stderr)
 
 
