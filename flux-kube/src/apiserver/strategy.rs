@@ -62,7 +62,10 @@ fn has_generation(resource: &Resource) -> bool {
 /// The fields whose change is a new generation: `spec`, or for kinds without one all but metadata and status.
 fn same_generation(resource: &Resource, new: &Fields, old: &Fields) -> bool {
     if resource.custom.is_none() && (new.contains_key("spec") || old.contains_key("spec")) {
-        return new.get("spec") == old.get("spec");
+        // A rollout may depend on the annotations of a deployment.
+        let annotations = |o: &Fields| o.get("metadata").and_then(|m| m.get("annotations")).cloned();
+        let same = resource.group != "apps" || resource.kind != "Deployment" || annotations(new) == annotations(old);
+        return same && new.get("spec") == old.get("spec");
     }
     let counted = |k: &str| {
         !matches!(k, "apiVersion" | "kind" | "metadata")
