@@ -147,6 +147,9 @@ pub enum ApplyError {
     /// The audit journal could not be kept.
     #[error(transparent)]
     Audit(#[from] crate::audit::JournalError),
+    /// More than one object failed.
+    #[error("{}", several(.0))]
+    Several(Vec<ApplyError>),
     /// Objects that do not become ready.
     #[error("{0}")]
     NotHealthy(String),
@@ -164,6 +167,15 @@ pub enum ApplyError {
     },
 }
 
+fn several(errors: &[ApplyError]) -> String {
+    const SHOWN: usize = 10;
+    let mut lines: Vec<String> = errors.iter().take(SHOWN).map(ToString::to_string).collect();
+    if errors.len() > SHOWN {
+        lines.push(format!("and {} more", errors.len() - SHOWN));
+    }
+    lines.join("\n")
+}
+
 fn at(origin: &Option<Origin>) -> String {
     origin.as_ref().map(|origin| format!("{origin}: ")).unwrap_or_default()
 }
@@ -173,9 +185,22 @@ fn reason(error: &ClusterError) -> String {
 }
 
 impl ApplyError {
+    /// What happened as one error: the failure itself when there is one, all of them when there are more.
+    pub fn of_several(mut errors: Vec<ApplyError>) -> Option<Self> {
+        match errors.len() {
+            0 | 1 => errors.pop(),
+            _ => Some(Self::Several(errors)),
+        }
+    }
+
     /// What the loop does about it.
     pub fn class(&self) -> Class {
         match self {
+            // What may pass by itself is worth a retry, whatever else failed.
+            Self::Several(errors) => {
+                let classes = || errors.iter().map(Self::class);
+                classes().find(|class| *class == Class::Transient).or_else(|| classes().next()).unwrap_or(Class::Terminal)
+            }
             Self::Object { error, .. } => error.class(),
             Self::Invalid { .. } | Self::Detached | Self::Mismatch(_) | Self::Guard(_) => Class::Terminal,
             Self::OwnedByOther { .. } => Class::Denied,
