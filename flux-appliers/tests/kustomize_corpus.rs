@@ -36,16 +36,16 @@ fn read_tree(dir: &Path, empty_dirs: &[String]) -> Tree {
             let kind = entry.file_type().unwrap();
             if kind.is_symlink() {
                 let target = fs::read_link(entry.path()).unwrap();
-                builder.add_symlink(&path, target.to_str().unwrap()).unwrap();
+                builder.link(&path, target.to_str().unwrap()).unwrap();
             } else if kind.is_dir() {
                 todo.push(entry.path());
             } else {
-                builder.add_file(&path, fs::read(entry.path()).unwrap()).unwrap();
+                builder.file(&path, fs::read(entry.path()).unwrap()).unwrap();
             }
         }
     }
     for dir in empty_dirs {
-        builder.add_directory(dir).unwrap();
+        builder.directory(dir).unwrap();
     }
     builder.build()
 }
