@@ -207,7 +207,7 @@ impl<'o> Build<'o> {
                 Err(Cause::transform("builtin version and custom schema provided, cannot use both").into())
             }
             Some(text) => {
-                self.schema = Schema::custom(&text).map_err(|why| {
+                self.schema = self.schema.with_custom(&text).map_err(|why| {
                     let path = openapi.get("path").map(String::as_str).unwrap_or_default();
                     BuildError::from(Cause::Object { message: why, line: 0 }).in_file(&target.loader.file_name(path))
                 })?;

@@ -12,7 +12,12 @@ use super::resource::Resource;
 pub(super) fn resources(bytes: &[u8], limits: Limits) -> Result<Vec<Resource>, Cause> {
     let mut nodes = nodes(bytes, limits)?;
     drop_bad(&mut nodes)?;
-    Ok(inline_lists(nodes)?.into_iter().map(Resource::new).collect())
+    let resource = |node| {
+        let mut resource = Resource::new(node);
+        resource.recall()?;
+        Ok(resource)
+    };
+    inline_lists(nodes)?.into_iter().map(resource).collect()
 }
 
 /// Reads the documents of a text as nodes with their tags written out.
@@ -226,7 +231,7 @@ fn from_json(value: Value, line: usize) -> Node {
         Value::Array(items) => Content::Sequence(items.into_iter().map(|item| from_json(item, line)).collect()),
         Value::Object(map) => {
             let key = |text: String| Content::Scalar(Scalar { text, tag: Some(Tag::Str), style: Style::Double });
-            let entry = |(name, value)| (Node { content: key(name), line, column: 0 }, from_json(value, line));
+            let entry = |(name, value)| (Node { content: key(name), line, column: 0, flow: false }, from_json(value, line));
             Content::Mapping(map.into_iter().map(entry).collect())
         }
         other => {
@@ -235,7 +240,7 @@ fn from_json(value: Value, line: usize) -> Node {
             node.content
         }
     };
-    Node { content, line, column: 0 }
+    Node { content, line, column: 0, flow: false }
 }
 
 #[cfg(test)]

@@ -255,7 +255,7 @@ impl<'s> Walker<'s> {
         let patch = patch.map(take);
         let merge = Lists { walker: self, keys, schema: item_schema.as_ref(), own };
         let items = merge.items(dest, patch.unwrap_or_default())?;
-        Ok(Some(Node { content: Content::Sequence(items), line, column }))
+        Ok(Some(Node { content: Content::Sequence(items), line, column, flow: false }))
     }
 }
 

@@ -7,7 +7,7 @@ use super::fieldspec::FieldSpec;
 use super::generate::{self, Generated};
 use super::json;
 use super::kustomization::{
-    GeneratorArgs, Image, PluginConfig, Replacement, Replica, SortOptions, StringMap, ValueTarget, ValueTargets,
+    GeneratorArgs, Image, PluginConfig, Replacement, Replica, StringMap, ValueTarget, ValueTargets,
     decode_plugin,
 };
 use super::loader::Loader;
@@ -16,7 +16,7 @@ use super::resource::Resource;
 use super::schema::Schema;
 use super::transform::namespace::{Namespace, Subjects};
 use super::transform::patch::{self, Ready};
-use super::transform::{fields, image, names, namespace, replacement, sort, value};
+use super::transform::{fields, image, names, namespace, replacement, value};
 
 /// A plugin that is ready to run.
 #[derive(Debug)]
@@ -38,7 +38,6 @@ pub(super) enum Transformer {
     Image { image: Image, specs: Vec<FieldSpec> },
     Replacements(Vec<Replacement>),
     Value { value: String, targets: Vec<ValueTarget> },
-    Sort(SortOptions),
     Hash,
 }
 
@@ -61,7 +60,6 @@ impl Transformer {
             Transformer::Image { image, specs } => image::set_image(list, &image, &specs, schema),
             Transformer::Replacements(replacements) => replacement::apply(list, &replacements, schema),
             Transformer::Value { value, targets } => value::add_value(list, &value, &targets, schema),
-            Transformer::Sort(options) => Ok(sort::sort(list, &options, schema)?),
             Transformer::Hash => names::add_hashes(list, schema),
         }
     }

@@ -3,7 +3,7 @@
 use std::io::{Chain, Read};
 use std::panic::AssertUnwindSafe;
 
-use libyaml_safer::{EventData, Parser, ScalarStyle};
+use libyaml_safer::{EventData, MappingStyle, Parser, ScalarStyle, SequenceStyle};
 
 use super::error::{YamlCause, YamlError};
 use super::node::{Scalar, Style, Tag};
@@ -18,8 +18,10 @@ pub(super) enum Event {
     DocumentEnd,
     Alias(String),
     Scalar(Option<String>, Scalar),
-    SequenceStart(Option<String>),
-    MappingStart(Option<String>),
+    /// With its anchor, and whether it is in brackets.
+    SequenceStart(Option<String>, bool),
+    /// With its anchor, and whether it is in braces.
+    MappingStart(Option<String>, bool),
     /// Of a sequence or a mapping.
     End,
 }
@@ -94,9 +96,13 @@ impl<'t> Events<'t> {
                     }
                     Event::Scalar(anchor, Scalar { text: value, tag: tag.as_deref().and_then(Tag::read), style })
                 }
-                EventData::SequenceStart { anchor, .. } => Event::SequenceStart(anchor),
+                EventData::SequenceStart { anchor, style, .. } => {
+                    Event::SequenceStart(anchor, style == SequenceStyle::Flow)
+                }
                 EventData::SequenceEnd | EventData::MappingEnd => Event::End,
-                EventData::MappingStart { anchor, .. } => Event::MappingStart(anchor),
+                EventData::MappingStart { anchor, style, .. } => {
+                    Event::MappingStart(anchor, style == MappingStyle::Flow)
+                }
             };
             return Ok(Some((event, at)));
         }

@@ -158,7 +158,7 @@ pub fn write(value: &Value, layout: Layout) -> String {
 
 /// Writes one node as a document, with its order and styles as they were, ending in a line break.
 ///
-/// Flow collections are written as blocks, comments are gone.
+/// Comments are gone.
 pub fn write_node(node: &Node, layout: Layout) -> String {
     emit::emit_node(node, layout)
 }
@@ -183,6 +183,13 @@ mod tests {
         ] {
             assert_eq!(read(text.as_bytes(), &ReadOptions::default()), Ok(value), "{text:?}");
         }
+    }
+
+    #[test]
+    fn nodes_keep_their_styles() {
+        let text = "a: {x: \"1\", 'y z': [1, b, \"c\"]}\nl:\n- |-\n  t\n  u\n- 'q'\n- {}\ne:\n";
+        let node = read_first_node(text.as_bytes(), Limits::default()).unwrap().unwrap();
+        assert_eq!(write_node(&node, Layout::Compact), text);
     }
 
     #[test]
