@@ -8,7 +8,8 @@ use flux_appliers::kustomize::{
 use flux_core::{Artifact, Context, RenderError, Renderer, Revision, Tree};
 
 const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n";
-const POD: &str = "---\n# web\napiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: c, image: nginx}]}\n";
+const POD: &str =
+    "---\n# web\napiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: c, image: nginx}]}\n";
 
 fn tree(files: &[(&str, &str)]) -> Tree {
     Tree::from_files(files.iter().map(|(path, text)| (*path, text.as_bytes().to_vec()))).unwrap()
@@ -60,7 +61,10 @@ async fn errors_name_file_and_line() {
 
 #[test]
 fn flux_settings_come_on_top() {
-    let tree = tree(&[("kustomization.yaml", "resources: [pod.yaml]\nimages: [{name: nginx, newTag: a}]\n"), ("pod.yaml", POD)]);
+    let tree = tree(&[
+        ("kustomization.yaml", "resources: [pod.yaml]\nimages: [{name: nginx, newTag: a}]\n"),
+        ("pod.yaml", POD),
+    ]);
     let settings = FluxKustomization {
         target_namespace: "prod".into(),
         name_prefix: "x-".into(),
@@ -79,7 +83,8 @@ fn flux_settings_come_on_top() {
 
 #[test]
 fn cancellation_and_limits_end_a_build() {
-    let tree = tree(&[("kustomization.yaml", "resources: [map.yaml, pod.yaml]\n"), ("map.yaml", MAP), ("pod.yaml", POD)]);
+    let tree =
+        tree(&[("kustomization.yaml", "resources: [map.yaml, pod.yaml]\n"), ("map.yaml", MAP), ("pod.yaml", POD)]);
     let mut options = BuildOptions::default();
     options.limits.resources = 1;
     assert_eq!(build(&tree, "", &options).unwrap_err().cause.to_string(), "more than 1 resources");

@@ -112,12 +112,12 @@ impl Resource {
             let namespaces = list("previousNamespaces").unwrap_or_default();
             let kinds = list("previousKinds").unwrap_or_default();
             if names.len() != namespaces.len() || names.len() != kinds.len() {
-                let message = "number of previous names, number of previous namespaces, number of previous kinds not equal";
+                let message =
+                    "number of previous names, number of previous namespaces, number of previous kinds not equal";
                 return Err(Cause::Object { message: message.into(), line: self.line });
             }
             let each = names.into_iter().zip(namespaces).zip(kinds);
-            memory.previous =
-                each.map(|((name, namespace), kind)| Previous { name, namespace, kind }).collect();
+            memory.previous = each.map(|((name, namespace), kind)| Previous { name, namespace, kind }).collect();
         }
         self.memory = memory;
         Ok(())
