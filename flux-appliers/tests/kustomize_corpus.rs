@@ -36,16 +36,16 @@ fn read_tree(dir: &Path, empty_dirs: &[String]) -> Tree {
             let kind = entry.file_type().unwrap();
             if kind.is_symlink() {
                 let target = fs::read_link(entry.path()).unwrap();
-                builder.add_symlink(&path, target.to_str().unwrap()).unwrap();
+                builder.link(&path, target.to_str().unwrap()).unwrap();
             } else if kind.is_dir() {
                 todo.push(entry.path());
             } else {
-                builder.add_file(&path, fs::read(entry.path()).unwrap()).unwrap();
+                builder.file(&path, fs::read(entry.path()).unwrap()).unwrap();
             }
         }
     }
     for dir in empty_dirs {
-        builder.add_directory(dir).unwrap();
+        builder.directory(dir).unwrap();
     }
     builder.build()
 }
@@ -89,7 +89,11 @@ fn run(dir: &Path) -> Vec<String> {
             Err(error) if fails => {
                 if std::env::var_os("SHOW_ERRORS").is_some() {
                     let expected = fs::read_to_string(dir.join("expected_error.txt")).unwrap_or_default();
-                    println!("--- {}\nwant: {}\ngot:  {error}", dir.file_name().unwrap().to_str().unwrap(), expected.trim());
+                    println!(
+                        "--- {}\nwant: {}\ngot:  {error}",
+                        dir.file_name().unwrap().to_str().unwrap(),
+                        expected.trim()
+                    );
                 }
             }
             Err(error) => wrong.push(format!("{file}: {error}")),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flux_appliers::kustomize::{self, KustomizeRenderer, Overlay};
+use flux_appliers::kustomize::{self, FluxImage, FluxKustomization, FluxPatch, FluxSelector, KustomizeRenderer};
 use flux_appliers::ssa::{Owner, ServerSideApplier};
 use flux_core::engine::{Engine, Pipeline, Unit};
 use flux_core::reconcile::Schedule;
@@ -164,39 +164,43 @@ fn pipeline(unit: Unit, kustomization: &Kustomization, cluster: &Arc<dyn Cluster
     if let Some(timeout) = spec.timeout {
         schedule = schedule.timeout(timeout.get());
     }
-    let renderer = KustomizeRenderer::new(&spec.path).overlay(overlay_of(spec));
+    let renderer = KustomizeRenderer::new(&spec.path).with_settings(settings_of(spec));
     Pipeline::new(unit, source_of(kustomization), renderer, applier).schedule(schedule).wait(spec.wait)
 }
 
-fn overlay_of(spec: &KustomizationSpec) -> Overlay {
+fn settings_of(spec: &KustomizationSpec) -> FluxKustomization {
     let common = spec.common_metadata.clone().unwrap_or_default();
-    Overlay {
-        target_namespace: spec.target_namespace.clone(),
-        name_prefix: spec.name_prefix.clone(),
-        name_suffix: spec.name_suffix.clone(),
+    FluxKustomization {
+        target_namespace: spec.target_namespace.clone().unwrap_or_default(),
+        name_prefix: spec.name_prefix.clone().unwrap_or_default(),
+        name_suffix: spec.name_suffix.clone().unwrap_or_default(),
         patches: spec.patches.iter().map(patch_of).collect(),
         images: spec.images.iter().map(image_of).collect(),
         components: spec.components.clone(),
         ignore_missing_components: spec.ignore_missing_components,
-        labels: common.labels,
-        annotations: common.annotations,
+        common_metadata: kustomize::CommonMetadata { labels: common.labels, annotations: common.annotations },
     }
 }
 
-fn patch_of(patch: &Patch) -> kustomize::Patch {
-    let target = patch.target.clone().map(|target| kustomize::Selector {
-        group: target.group,
-        version: target.version,
-        kind: target.kind,
-        name: target.name,
-        namespace: target.namespace,
-        label_selector: target.label_selector,
-        annotation_selector: target.annotation_selector,
+fn patch_of(patch: &Patch) -> FluxPatch {
+    let target = patch.target.clone().map(|target| FluxSelector {
+        group: target.group.unwrap_or_default(),
+        version: target.version.unwrap_or_default(),
+        kind: target.kind.unwrap_or_default(),
+        name: target.name.unwrap_or_default(),
+        namespace: target.namespace.unwrap_or_default(),
+        annotation_selector: target.annotation_selector.unwrap_or_default(),
+        label_selector: target.label_selector.unwrap_or_default(),
     });
-    kustomize::Patch { patch: patch.patch.clone(), target }
+    FluxPatch { patch: patch.patch.clone(), target }
 }
 
-fn image_of(image: &Image) -> kustomize::Image {
+fn image_of(image: &Image) -> FluxImage {
     let Image { name, new_name, new_tag, digest } = image.clone();
-    kustomize::Image { name, new_name, new_tag, digest }
+    FluxImage {
+        name,
+        new_name: new_name.unwrap_or_default(),
+        new_tag: new_tag.unwrap_or_default(),
+        digest: digest.unwrap_or_default(),
+    }
 }

@@ -12,7 +12,12 @@ use super::resource::Resource;
 pub(super) fn resources(bytes: &[u8], limits: Limits) -> Result<Vec<Resource>, Cause> {
     let mut nodes = nodes(bytes, limits)?;
     drop_bad(&mut nodes)?;
-    Ok(inline_lists(nodes)?.into_iter().map(Resource::new).collect())
+    let resource = |node| {
+        let mut resource = Resource::new(node);
+        resource.recall()?;
+        Ok(resource)
+    };
+    inline_lists(nodes)?.into_iter().map(resource).collect()
 }
 
 /// Reads the documents of a text as nodes with their tags written out.
@@ -66,7 +71,10 @@ fn split(source: &[u8]) -> Result<Vec<(usize, &[u8])>, Cause> {
         let comment = rest.get(..end).unwrap_or_default().trim_ascii();
         if !comment.is_empty() && comment.first() != Some(&b'#') {
             let line = lines(source.get(..=separator).unwrap_or_default()) + 1;
-            let message = format!("invalid document separator: ---{}", String::from_utf8_lossy(rest.get(..end).unwrap_or_default()));
+            let message = format!(
+                "invalid document separator: ---{}",
+                String::from_utf8_lossy(rest.get(..end).unwrap_or_default())
+            );
             return Err(Cause::Object { message, line });
         }
         // The line break before the separator belongs to the document.
@@ -137,7 +145,8 @@ fn apply_merges(node: &mut Node) -> Result<(), Cause> {
 
 /// The mappings that a merge key takes in, in order of precedence.
 fn merge_sources(source: Node) -> Result<Vec<Vec<(Node, Node)>>, Cause> {
-    let wrong = |line| Cause::Object { message: "map merge requires map or sequence of maps as the value".into(), line };
+    let wrong =
+        |line| Cause::Object { message: "map merge requires map or sequence of maps as the value".into(), line };
     let one = |node: Node| match node.content {
         Content::Mapping(entries) => Ok(entries),
         _ => Err(wrong(node.line)),
@@ -226,7 +235,8 @@ fn from_json(value: Value, line: usize) -> Node {
         Value::Array(items) => Content::Sequence(items.into_iter().map(|item| from_json(item, line)).collect()),
         Value::Object(map) => {
             let key = |text: String| Content::Scalar(Scalar { text, tag: Some(Tag::Str), style: Style::Double });
-            let entry = |(name, value)| (Node { content: key(name), line, column: 0 }, from_json(value, line));
+            let entry =
+                |(name, value)| (Node { content: key(name), line, column: 0, flow: false }, from_json(value, line));
             Content::Mapping(map.into_iter().map(entry).collect())
         }
         other => {
@@ -235,7 +245,7 @@ fn from_json(value: Value, line: usize) -> Node {
             node.content
         }
     };
-    Node { content, line, column: 0 }
+    Node { content, line, column: 0, flow: false }
 }
 
 #[cfg(test)]
@@ -250,7 +260,10 @@ mod tests {
     fn documents_keep_their_lines() {
         let text = "kind: A\nmetadata: {name: a}\n--- # second\nkind: B\nmetadata: {name: b}\n";
         let found = read(text).unwrap();
-        assert_eq!(found.iter().map(|r| (r.kind().to_owned(), r.line)).collect::<Vec<_>>(), [("A".into(), 1), ("B".into(), 4)]);
+        assert_eq!(
+            found.iter().map(|r| (r.kind().to_owned(), r.line)).collect::<Vec<_>>(),
+            [("A".into(), 1), ("B".into(), 4)]
+        );
         assert!(read("kind: A\nmetadata: {name: a}\n--- x\nkind: B\n").is_err());
     }
 

@@ -255,7 +255,7 @@ impl<'s> Walker<'s> {
         let patch = patch.map(take);
         let merge = Lists { walker: self, keys, schema: item_schema.as_ref(), own };
         let items = merge.items(dest, patch.unwrap_or_default())?;
-        Ok(Some(Node { content: Content::Sequence(items), line, column }))
+        Ok(Some(Node { content: Content::Sequence(items), line, column, flow: false }))
     }
 }
 
@@ -478,9 +478,7 @@ impl Lists<'_, '_> {
                             node::set_field(&mut node, key, node::untagged(value.as_str()))?;
                         }
                     }
-                    if kept
-                        && let Some(slot) = dest_at.and_then(|i| dest.get_mut(i))
-                    {
+                    if kept && let Some(slot) = dest_at.and_then(|i| dest.get_mut(i)) {
                         slot.clone_from(&node);
                     }
                     added = set_item(added, Some(node), &keys, &wanted);

@@ -27,6 +27,7 @@ mod crds;
 mod defaults;
 mod error;
 mod fieldspec;
+mod flux;
 mod generate;
 mod gojson;
 mod hash;
@@ -40,7 +41,6 @@ mod loader;
 mod merge;
 mod node;
 mod origin;
-mod overlay;
 mod path;
 mod plugin;
 mod renderer;
@@ -59,8 +59,8 @@ use flux_core::{Manifest, Manifests, Object, Origin, Tree};
 use serde_json::Value;
 
 pub use error::{BuildError, Cause};
+pub use flux::{CommonMetadata, FluxImage, FluxKustomization, FluxPatch, FluxSelector};
 pub use loader::RemoteBases;
-pub use overlay::{Image, Overlay, Patch, Selector};
 pub use renderer::KustomizeRenderer;
 
 use build::Build;
@@ -186,10 +186,56 @@ impl Output {
 /// # Errors
 /// Where a file is missing, malformed or refused, a transformation fails, a limit is passed or the build is cancelled.
 pub fn build(tree: &Tree, path: &str, options: &BuildOptions) -> Result<Output, BuildError> {
+    run(tree, path, None, options)
+}
+
+/// Builds a directory of a tree as Flux does: with a kustomization of all its manifests where it has none, and with
+/// the settings of a Flux Kustomization on top.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with(
+    tree: &Tree,
+    path: &str,
+    settings: &FluxKustomization,
+    options: &BuildOptions,
+) -> Result<Output, BuildError> {
+    let kustomization = flux::generate(tree, path, settings, options.limits.yaml)?;
+    let mut output = run(tree, path, Some(kustomization), options)?;
+    let CommonMetadata { labels, annotations } = &settings.common_metadata;
+    for object in &mut output.objects {
+        set_metadata(&mut object.value, "labels", labels);
+        set_metadata(&mut object.value, "annotations", annotations);
+    }
+    Ok(output)
+}
+
+fn set_metadata(object: &mut Value, field: &str, entries: &std::collections::BTreeMap<String, String>) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    if entries.is_empty() {
+        return;
+    }
+    let map = metadata.entry(field).or_insert_with(|| Value::Object(serde_json::Map::new()));
+    if map.is_null() {
+        *map = Value::Object(serde_json::Map::new());
+    }
+    if let Some(map) = map.as_object_mut() {
+        for (key, value) in entries {
+            map.insert(key.clone(), value.as_str().into());
+        }
+    }
+}
+
+fn run(
+    tree: &Tree,
+    path: &str,
+    given: Option<kustomization::Kustomization>,
+    options: &BuildOptions,
+) -> Result<Output, BuildError> {
     let restricted = !options.load_outside_root;
     let loader = Loader::new(tree.clone(), path, restricted, options.remotes.clone())?;
     let mut build = Build::new(options);
-    let list = build.run(loader, None)?;
+    let list = build.run(loader, given)?;
     let mut objects = Vec::with_capacity(list.len());
     for resource in list {
         let value = json::to_value(&resource.node).map_err(|cause| resource.error(cause, &build.schema))?;

@@ -7,8 +7,7 @@ use super::fieldspec::FieldSpec;
 use super::generate::{self, Generated};
 use super::json;
 use super::kustomization::{
-    GeneratorArgs, Image, PluginConfig, Replacement, Replica, SortOptions, StringMap, ValueTarget, ValueTargets,
-    decode_plugin,
+    GeneratorArgs, Image, PluginConfig, Replacement, Replica, StringMap, ValueTarget, ValueTargets, decode_plugin,
 };
 use super::loader::Loader;
 use super::resmap::ResMap;
@@ -16,7 +15,7 @@ use super::resource::Resource;
 use super::schema::Schema;
 use super::transform::namespace::{Namespace, Subjects};
 use super::transform::patch::{self, Ready};
-use super::transform::{fields, image, names, namespace, replacement, sort, value};
+use super::transform::{fields, image, names, namespace, replacement, value};
 
 /// A plugin that is ready to run.
 #[derive(Debug)]
@@ -38,7 +37,6 @@ pub(super) enum Transformer {
     Image { image: Image, specs: Vec<FieldSpec> },
     Replacements(Vec<Replacement>),
     Value { value: String, targets: Vec<ValueTarget> },
-    Sort(SortOptions),
     Hash,
 }
 
@@ -61,7 +59,6 @@ impl Transformer {
             Transformer::Image { image, specs } => image::set_image(list, &image, &specs, schema),
             Transformer::Replacements(replacements) => replacement::apply(list, &replacements, schema),
             Transformer::Value { value, targets } => value::add_value(list, &value, &targets, schema),
-            Transformer::Sort(options) => Ok(sort::sort(list, &options, schema)?),
             Transformer::Hash => names::add_hashes(list, schema),
         }
     }
@@ -244,19 +241,16 @@ fn transformer(
             };
             Transformer::Patches(vec![patch::read(&one, loader, limits)?])
         }
-        "PatchJson6902Transformer" => Transformer::Patches(vec![patch::read_json(
-            config.target.as_ref(),
-            &config.path,
-            &config.json_op,
-            loader,
-        )?]),
+        "PatchJson6902Transformer" => {
+            Transformer::Patches(vec![patch::read_json(config.target.as_ref(), &config.path, &config.json_op, loader)?])
+        }
         "PatchStrategicMergeTransformer" => {
             Transformer::Patches(patch::read_merges(&config.paths, &config.patches, loader, limits)?)
         }
-        "ReplacementTransformer" => {
-            Transformer::Replacements(load_replacements(&config.replacements, loader, build)?)
+        "ReplacementTransformer" => Transformer::Replacements(load_replacements(&config.replacements, loader, build)?),
+        "ValueAddTransformer" => {
+            value_transformer(&config.value, config.targets, &config.target_file_path, loader, build)?
         }
-        "ValueAddTransformer" => value_transformer(&config.value, config.targets, &config.target_file_path, loader, build)?,
         "HashTransformer" => Transformer::Hash,
         other => return Err(Cause::transform(format!("unable to load builtin {other}.builtin.[noGrp]")).into()),
     })
@@ -300,11 +294,7 @@ fn read_yaml(path: &str, loader: &Loader, build: &Build<'_>) -> Result<serde_jso
 }
 
 /// Replaces the entries that name files by what the files hold.
-fn load_replacements(
-    list: &[Replacement],
-    loader: &Loader,
-    build: &Build<'_>,
-) -> Result<Vec<Replacement>, BuildError> {
+fn load_replacements(list: &[Replacement], loader: &Loader, build: &Build<'_>) -> Result<Vec<Replacement>, BuildError> {
     let mut all = Vec::with_capacity(list.len());
     for one in list {
         if one.path.is_empty() {

@@ -1,99 +1,74 @@
-//! Kustomize as a renderer.
+//! Kustomize as one of Flux's renderers.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use flux_core::tree::normalize;
 use flux_core::{Artifact, Context, Interrupted, Manifests, Origin, RenderError, Renderer};
 
-use super::error::{BuildError, Cause};
-use super::overlay::origin_of;
-use super::{BuildOptions, Limits, Order, Overlay, RemoteBases, build};
+use super::{BuildError, BuildOptions, Cause, FluxKustomization, Order, build_with};
 
-/// Renders a directory of an artifact as Flux's kustomize-controller does: the kustomization in it, or one made for all
-/// manifests below it, with the [`Overlay`] on top.
+/// Renders the kustomization in one directory of an artifact, as Flux's kustomize-controller does.
+///
+/// A directory without a kustomization file gets one that takes in all its manifests; files outside a kustomization's
+/// directory may be read, but never outside the artifact; objects keep the order in which they were read.
 ///
 /// ```
-/// use flux_appliers::kustomize::{KustomizeRenderer, Overlay};
-/// let renderer = KustomizeRenderer::new("./deploy")
-///     .overlay(Overlay { target_namespace: Some("web".into()), ..Overlay::default() });
-/// ```
+/// # async fn example(cx: &flux_core::Context, artifact: &flux_core::Artifact) -> Result<(), flux_core::RenderError> {
+/// use flux_appliers::kustomize::KustomizeRenderer;
+/// use flux_core::Renderer;
 ///
-/// # Deviations from Flux
-/// Symbolic links inside the source are followed where a kustomization names them; Flux's artifacts have none. Remote
-/// bases are refused unless the host supplies them.
-#[derive(Clone, Debug)]
+/// let manifests = KustomizeRenderer::new("deploy/production").render(cx, artifact).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Default)]
 pub struct KustomizeRenderer {
     path: String,
-    overlay: Overlay,
-    limits: Limits,
-    remotes: Option<Arc<dyn RemoteBases>>,
+    options: BuildOptions,
+    settings: FluxKustomization,
 }
 
 impl KustomizeRenderer {
-    /// Renders this directory; `.` or nothing is the root of the artifact.
+    /// Renders the kustomization in `path` (Flux: `spec.path`).
     pub fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), overlay: Overlay::default(), limits: Limits::default(), remotes: None }
+        let options = BuildOptions { order: Order::AsRead, load_outside_root: true, ..BuildOptions::default() };
+        Self { path: path.into(), options, settings: FluxKustomization::default() }
     }
 
-    /// The same with this on top.
+    /// What a Flux Kustomization adds: target namespace, name prefix and suffix, patches, images, components.
     #[must_use]
-    pub fn overlay(mut self, overlay: Overlay) -> Self {
-        self.overlay = overlay;
+    pub fn with_settings(mut self, settings: FluxKustomization) -> Self {
+        self.settings = settings;
         self
     }
 
-    /// The same under these limits.
+    /// Other options for the build, its limits among them.
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+    pub fn with_options(mut self, options: BuildOptions) -> Self {
+        self.options = options;
         self
     }
 
-    /// The same with bases that are named by URL supplied by the host.
-    #[must_use]
-    pub fn remotes(mut self, remotes: Arc<dyn RemoteBases>) -> Self {
-        self.remotes = Some(remotes);
-        self
-    }
-
-    fn render(&self, artifact: &Artifact, cancel: &Arc<AtomicBool>) -> Result<Manifests, RenderError> {
-        // Flux reads a leading slash as the root of the artifact.
+    /// The directory to build, in canonical form. A leading slash is the root of the artifact, as in Flux.
+    fn dir_in(&self, artifact: &Artifact) -> Result<String, RenderError> {
         let path = normalize(self.path.trim_start_matches('/')).map_err(|error| RenderError::Input {
             origin: Origin::new("spec.path", 0),
-            field: "spec.path".to_owned(),
+            field: String::new(),
             message: error.to_string(),
         })?;
-        if !artifact.tree.is_dir(&path) {
-            return Err(RenderError::PathNotFound {
-                path: self.path.clone(),
-                revision: artifact.revision.to_string(),
-                known: known(artifact),
-            });
+        if artifact.tree.is_dir(&path) {
+            return Ok(path);
         }
-        let options = BuildOptions {
-            order: Order::AsRead,
-            load_outside_root: true,
-            limits: self.limits,
-            cancel: Some(cancel.clone()),
-            remotes: self.remotes.clone(),
-            ..BuildOptions::default()
-        };
-        let built = self
-            .overlay
-            .prepare(&artifact.tree, &path)
-            .and_then(|tree| build(&tree, &path, &options)?.into_manifests())
-            .map_err(|error| render_error(error, &path))?;
-        if self.overlay.labels.is_empty() && self.overlay.annotations.is_empty() {
-            return Ok(built);
-        }
-        Ok(built.map(|object| self.overlay.finish(object)))
+        Err(RenderError::PathNotFound {
+            path: self.path.clone(),
+            revision: artifact.revision.to_string(),
+            known: root_of(artifact),
+        })
     }
 }
 
 /// What there is at the root of an artifact, for an error that names a path that is not there.
-fn known(artifact: &Artifact) -> String {
+fn root_of(artifact: &Artifact) -> String {
     const MOST: usize = 12;
     let names = artifact.tree.list("");
     match names.len() {
@@ -103,20 +78,34 @@ fn known(artifact: &Artifact) -> String {
     }
 }
 
-fn render_error(error: BuildError, path: &str) -> RenderError {
-    let origin = if error.origin.file.is_empty() { origin_of(path) } else { error.origin };
-    match error.cause {
-        Cause::Cancelled => RenderError::Interrupted(Interrupted::Cancelled),
-        Cause::Limit { what, limit } => RenderError::Limit { origin, what, limit: limit as u64 },
-        cause => RenderError::Input { origin, field: error.object, message: cause.to_string() },
-    }
-}
-
 #[async_trait]
 impl Renderer for KustomizeRenderer {
     async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, RenderError> {
-        let (this, artifact) = (self.clone(), artifact.clone());
-        cx.run_blocking(move |cancel| Self::render(&this, &artifact, cancel)).await?
+        let path = self.dir_in(artifact)?;
+        let (tree, settings, options) = (artifact.tree.clone(), self.settings.clone(), self.options.clone());
+        // A build keeps a processor busy.
+        let built = cx.run_blocking(move |cancel| {
+            let options = BuildOptions { cancel: Some(Arc::clone(cancel)), ..options };
+            build_with(&tree, &path, &settings, &options).and_then(super::Output::into_manifests)
+        });
+        Ok(built.await??)
+    }
+}
+
+impl From<BuildError> for RenderError {
+    fn from(error: BuildError) -> Self {
+        let BuildError { origin, object, cause } = error;
+        match cause {
+            Cause::Cancelled => Interrupted::Cancelled.into(),
+            Cause::Limit { what, limit } => {
+                RenderError::Limit { origin, what, limit: u64::try_from(limit).unwrap_or(u64::MAX) }
+            }
+            Cause::Kustomization { field, message } => RenderError::Input { origin, field, message },
+            cause => {
+                let message = if object.is_empty() { cause.to_string() } else { format!("{object}: {cause}") };
+                RenderError::Input { origin, field: String::new(), message }
+            }
+        }
     }
 }
 
@@ -124,21 +113,24 @@ impl Renderer for KustomizeRenderer {
 mod tests {
     use super::*;
     use flux_core::{Revision, Tree};
-    use std::collections::BTreeMap;
 
     async fn render(renderer: KustomizeRenderer, files: &[(&str, &str)]) -> Result<Manifests, RenderError> {
         let tree = Tree::from_files(files.iter().map(|(path, text)| (*path, text.to_string()))).unwrap();
-        let artifact = Artifact::new(Revision::new("main@sha1:1"), tree);
-        Renderer::render(&renderer, &Context::background(), &artifact).await
+        renderer.render(&Context::background(), &Artifact::new(Revision::new("main@sha1:1"), tree)).await
     }
 
     const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n";
 
     #[tokio::test]
     async fn common_metadata_goes_on_every_object() {
-        let labels: BTreeMap<String, String> = [("team".to_owned(), "web".to_owned())].into();
-        let overlay = Overlay { labels, name_prefix: Some("dev-".into()), ..Overlay::default() };
-        let manifests = render(KustomizeRenderer::new("/").overlay(overlay), &[("x/a.yaml", MAP)]).await.unwrap();
+        let labels = [("team".to_owned(), "web".to_owned())].into();
+        let settings = FluxKustomization {
+            common_metadata: super::super::CommonMetadata { labels, ..Default::default() },
+            name_prefix: "dev-".into(),
+            ..FluxKustomization::default()
+        };
+        let renderer = KustomizeRenderer::new("/").with_settings(settings);
+        let manifests = render(renderer, &[("x/a.yaml", MAP)]).await.unwrap();
         let manifest = manifests.iter().next().unwrap();
         assert_eq!((manifest.object.name(), manifest.object.label("team")), ("dev-a", Some("web")));
         assert_eq!((&*manifest.origin.file, manifest.origin.line), ("x/a.yaml", 1));
@@ -147,7 +139,7 @@ mod tests {
     #[tokio::test]
     async fn h15_a_path_outside_or_not_there_is_an_error_that_helps() {
         let error = render(KustomizeRenderer::new("../.."), &[("a.yaml", MAP)]).await.unwrap_err().to_string();
-        assert!(error.contains("spec.path") && error.contains("outside"), "{error}");
+        assert_eq!(error, "spec.path: path `../..` leads outside the tree");
         let error = render(KustomizeRenderer::new("./deploi"), &[("deploy/a.yaml", MAP)]).await.unwrap_err();
         assert_eq!(
             error.to_string(),

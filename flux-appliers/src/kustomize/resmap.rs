@@ -147,8 +147,8 @@ fn absorbed(old: &Resource, mut new: Resource) -> Result<Resource, Cause> {
     let needs_hash = new.memory.needs_hash && old.memory.needs_hash;
     new.memory = old.memory.clone();
     new.memory.needs_hash = needs_hash;
-    new.set_name(&old.name().to_owned())?;
-    new.set_namespace(&old.namespace().to_owned())?;
+    new.set_name(old.name())?;
+    new.set_namespace(old.namespace())?;
     new.vars.clone_from(&old.vars);
     if merge {
         for name in ["data", "binaryData"] {
@@ -164,7 +164,9 @@ fn absorbed(old: &Resource, mut new: Resource) -> Result<Resource, Cause> {
 
 fn data<'n>(object: &'n flux_core::yaml::Node, name: &str) -> Vec<(&'n str, &'n str)> {
     let map = node::field(object, name).map(node::entries).unwrap_or_default();
-    map.iter().map(|(key, value)| (node::text(key), if node::is_null(value) { "" } else { node::text(value) })).collect()
+    map.iter()
+        .map(|(key, value)| (node::text(key), if node::is_null(value) { "" } else { node::text(value) }))
+        .collect()
 }
 
 /// Both maps, sorted; the second wins.

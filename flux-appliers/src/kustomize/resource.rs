@@ -85,6 +85,44 @@ impl Resource {
         }
     }
 
+    /// Takes over what an earlier build remembered in annotations.
+    pub(super) fn recall(&mut self) -> Result<(), Cause> {
+        const PREFIX: &str = "internal.config.kubernetes.io/";
+        if !self.annotations().iter().any(|(name, _)| name.starts_with(PREFIX)) {
+            return Ok(());
+        }
+        let list = |name: &str| -> Option<Vec<String>> {
+            let value = self.annotation(&format!("{PREFIX}{name}"))?;
+            Some(value.split(',').map(str::to_owned).collect())
+        };
+        let mut memory = Memory {
+            prefixes: list("prefixes").unwrap_or_default(),
+            suffixes: list("suffixes").unwrap_or_default(),
+            needs_hash: list("needsHashSuffix").is_some_and(|value| value == ["enabled"]),
+            behavior: match list("generatorBehavior").unwrap_or_default().first().map(String::as_str) {
+                Some("merge") => Behavior::Merge,
+                Some("replace") => Behavior::Replace,
+                Some("create") => Behavior::Create,
+                _ => Behavior::Unspecified,
+            },
+            annotated: true,
+            ..Memory::default()
+        };
+        if let Some(names) = list("previousNames") {
+            let namespaces = list("previousNamespaces").unwrap_or_default();
+            let kinds = list("previousKinds").unwrap_or_default();
+            if names.len() != namespaces.len() || names.len() != kinds.len() {
+                let message =
+                    "number of previous names, number of previous namespaces, number of previous kinds not equal";
+                return Err(Cause::Object { message: message.into(), line: self.line });
+            }
+            let each = names.into_iter().zip(namespaces).zip(kinds);
+            memory.previous = each.map(|((name, namespace), kind)| Previous { name, namespace, kind }).collect();
+        }
+        self.memory = memory;
+        Ok(())
+    }
+
     pub(super) fn api_version(&self) -> &str {
         field_text(&self.node, "apiVersion")
     }

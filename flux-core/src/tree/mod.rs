@@ -206,17 +206,6 @@ impl Tree {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// The same tree with one file made or replaced; all other contents are shared.
-    ///
-    /// # Errors
-    /// A path that leaves the tree.
-    pub fn with_file(&self, path: &str, data: impl Into<Bytes>) -> Result<Self, InvalidPath> {
-        let path = normalize(path)?;
-        let mut entries = self.0.entries.clone();
-        entries.insert(path, Entry::File { data: data.into(), executable: false });
-        Ok(Self::from_entries(entries))
-    }
-
     /// How many files there are.
     pub fn file_count(&self) -> usize {
         self.0.entries.values().filter(|entry| matches!(entry, Entry::File { .. })).count()

@@ -44,6 +44,13 @@ enum Context {
     Item,
 }
 
+/// Where a scalar stands.
+#[derive(Clone, Copy)]
+enum Place {
+    Block { key: bool },
+    Flow { key: bool },
+}
+
 struct Emitter {
     out: String,
     column: usize,
@@ -105,7 +112,7 @@ impl Emitter {
 
     fn source(&mut self, node: &Node, indent: Option<usize>, context: Context) {
         match &node.content {
-            Content::Sequence(items) if !items.is_empty() => {
+            Content::Sequence(items) if !items.is_empty() && !node.flow => {
                 let nested = self.sequence_indent(indent, context);
                 for item in items {
                     self.start(nested);
@@ -113,13 +120,13 @@ impl Emitter {
                     self.source(item, Some(nested), Context::Item);
                 }
             }
-            Content::Mapping(entries) if !entries.is_empty() => {
+            Content::Mapping(entries) if !entries.is_empty() && !node.flow => {
                 let nested = indent.map_or(0, |indent| indent + INDENT);
                 for (key, value) in entries {
                     self.start(nested);
                     match &key.content {
                         Content::Scalar(scalar) if !scalar.text.contains('\n') && scalar.text.len() <= SIMPLE_KEY => {
-                            self.source_scalar(scalar, nested + INDENT, true);
+                            self.source_scalar(scalar, nested + INDENT, Place::Block { key: true });
                             self.text(":");
                             self.source(value, Some(nested), Context::Value);
                         }
@@ -134,21 +141,55 @@ impl Emitter {
                 }
             }
             leaf => {
-                if context == Context::Value {
+                let nothing = matches!(leaf, Content::Scalar(s) if s.text.is_empty() && s.style == Style::Plain)
+                    && !matches!(leaf, Content::Scalar(s) if s.tag == Some(Tag::Str));
+                if context == Context::Value && !nothing {
                     self.text(" ");
                 }
                 match leaf {
                     Content::Scalar(scalar) => {
-                        self.source_scalar(scalar, indent.map_or(INDENT, |indent| indent + INDENT), false);
+                        let indent = indent.map_or(INDENT, |indent| indent + INDENT);
+                        self.source_scalar(scalar, indent, Place::Block { key: false });
                     }
-                    Content::Sequence(_) => self.text("[]"),
-                    Content::Mapping(_) => self.text("{}"),
+                    _ => self.flow(node),
                 }
             }
         }
     }
 
-    fn source_scalar(&mut self, scalar: &Scalar, indent: usize, key: bool) {
+    /// A collection in brackets or braces, on one line.
+    fn flow(&mut self, node: &Node) {
+        match &node.content {
+            Content::Scalar(scalar) => self.source_scalar(scalar, 0, Place::Flow { key: false }),
+            Content::Sequence(items) => {
+                self.char('[');
+                for (i, item) in items.iter().enumerate() {
+                    self.text(if i > 0 { ", " } else { "" });
+                    self.flow(item);
+                }
+                self.char(']');
+            }
+            Content::Mapping(entries) => {
+                self.char('{');
+                for (i, (key, value)) in entries.iter().enumerate() {
+                    self.text(if i > 0 { ", " } else { "" });
+                    match &key.content {
+                        Content::Scalar(scalar) => self.source_scalar(scalar, 0, Place::Flow { key: true }),
+                        _ => {
+                            self.text("? ");
+                            self.flow(key);
+                        }
+                    }
+                    self.text(": ");
+                    self.flow(value);
+                }
+                self.char('}');
+            }
+        }
+    }
+
+    fn source_scalar(&mut self, scalar: &Scalar, indent: usize, place: Place) {
+        let (Place::Block { key } | Place::Flow { key }) = place;
         let quoted = scalar.style != Style::Plain;
         let plain = resolve(&scalar.text, false).tag();
         let is_string = scalar.tag.as_ref().is_some_and(|tag| *tag == Tag::Str);
@@ -162,14 +203,20 @@ impl Emitter {
             Style::Plain
         };
         // A tag that neither text nor quotes would give is written.
-        if let Some(tag) = scalar.tag.as_ref().filter(|tag| **tag != plain && **tag != Tag::Str && **tag != Tag::Merge) {
+        if let Some(tag) = scalar.tag.as_ref().filter(|tag| **tag != plain && **tag != Tag::Str && **tag != Tag::Merge)
+        {
             self.text(tag.as_str());
             self.text(" ");
         }
         if scalar.text.is_empty() && wanted == Style::Plain && !key {
             return;
         }
-        match Analysis::of(&scalar.text, self.layout).style(wanted, key) {
+        let analysis = Analysis::of(&scalar.text, self.layout);
+        let style = match place {
+            Place::Block { key } => analysis.style(wanted, key),
+            Place::Flow { key } => analysis.flow_style(wanted, key),
+        };
+        match style {
             Style::Plain => self.plain(&scalar.text, indent, key),
             Style::Single => self.single_quoted(&scalar.text, indent, key),
             Style::Double => self.double_quoted(&scalar.text, indent, key),

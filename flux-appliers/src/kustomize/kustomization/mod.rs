@@ -33,7 +33,7 @@ impl Kustomization {
     }
 
     /// Moves the legacy fields to where they are now, and checks kind and version.
-    fn settle(&mut self) -> Result<(), Cause> {
+    pub(super) fn settle(&mut self) -> Result<(), Cause> {
         if self.kind.is_empty() {
             self.kind = "Kustomization".into();
         }

@@ -5,8 +5,6 @@
 pub(super) enum Field {
     /// To an object of a definition.
     Object(u16),
-    /// To a map whose values have a definition.
-    Map(u16),
     /// To a list that patches replace, whose items have a definition.
     List(u16),
     /// To a list that patches merge: the keys that tell items apart (none for scalars) and the items' definition.
@@ -16,6 +14,11 @@ pub(super) enum Field {
 /// The fields of a definition.
 pub(super) fn fields(definition: u16) -> &'static [(&'static str, Field)] {
     super::table::DEFINITIONS.get(usize::from(definition)).copied().unwrap_or_default()
+}
+
+/// The definition of a name, such as `io.k8s.api.core.v1.PodSpec`.
+pub(super) fn named(name: &str) -> Option<u16> {
+    super::table::NAMES.binary_search(&name).ok().and_then(|at| u16::try_from(at).ok())
 }
 
 /// The definition of a kind.

@@ -6,18 +6,22 @@ use std::collections::HashMap;
 use flux_core::yaml::{self, ReadOptions};
 use serde_json::Value;
 
+use super::{NodeSchema, builtin};
+
 const KIND: &str = "x-kubernetes-group-version-kind";
 
 /// The definitions of a document, by name, with the kinds they describe.
 #[derive(Debug)]
-pub(super) struct Definitions {
+pub(in crate::kustomize) struct Definitions {
     definitions: serde_json::Map<String, Value>,
     kinds: HashMap<(String, String), String>,
     namespaced: HashMap<(String, String), bool>,
+    /// The built-in definitions are there too.
+    with_builtin: bool,
 }
 
 impl Definitions {
-    pub(super) fn read(text: &[u8]) -> Result<Self, String> {
+    pub(super) fn read(text: &[u8], with_builtin: bool) -> Result<Self, String> {
         let mut document = yaml::read(text, &ReadOptions::default()).map_err(|error| error.to_string())?;
         let definitions = match document.get_mut("definitions").map(Value::take) {
             Some(Value::Object(definitions)) => definitions,
@@ -31,50 +35,71 @@ impl Definitions {
                 }
             }
         }
-        Ok(Self { definitions, kinds, namespaced: scopes(&document) })
+        Ok(Self { definitions, kinds, namespaced: scopes(&document), with_builtin })
     }
 
-    pub(super) fn of_kind(&self, api_version: &str, kind: &str) -> Option<&Value> {
-        self.definitions.get(self.kinds.get(&(api_version.to_owned(), kind.to_owned()))?)
+    pub(super) fn of_kind(&self, api_version: &str, kind: &str) -> Option<NodeSchema<'_>> {
+        match self.kinds.get(&(api_version.to_owned(), kind.to_owned())) {
+            Some(name) => self.resolve(self.definitions.get(name)?),
+            None if self.with_builtin => builtin::definition(api_version, kind).map(NodeSchema::Object),
+            None => None,
+        }
     }
 
     pub(super) fn is_cluster_scoped(&self, api_version: &str, kind: &str) -> bool {
         self.namespaced.get(&(api_version.to_owned(), kind.to_owned())) == Some(&false)
     }
 
-    pub(super) fn field<'s>(&'s self, schema: &'s Value, name: &str) -> Option<&'s Value> {
-        let named = schema.get("properties").and_then(|properties| properties.get(name));
-        self.resolve(named.or_else(|| schema.get("additionalProperties").filter(|extra| extra.is_object()))?)
-    }
-
-    pub(super) fn items<'s>(&'s self, schema: &'s Value) -> Option<&'s Value> {
-        if schema.get("type").and_then(Value::as_str) != Some("array") {
-            return None;
-        }
-        self.resolve(schema.get("items")?)
-    }
-
     /// Follows references, as long as a chain of them can be without a cycle.
-    fn resolve<'s>(&'s self, mut schema: &'s Value) -> Option<&'s Value> {
+    fn resolve<'s>(&'s self, mut schema: &'s Value) -> Option<NodeSchema<'s>> {
         for _ in 0..=self.definitions.len() {
-            let Some(reference) = schema.get("$ref").and_then(Value::as_str) else { return Some(schema) };
-            schema = self.definitions.get(reference.strip_prefix("#/definitions/")?)?;
+            let Some(reference) = schema.get("$ref").and_then(Value::as_str) else {
+                return Some(NodeSchema::Custom(CustomSchema { definitions: self, schema }));
+            };
+            let name = reference.strip_prefix("#/definitions/")?;
+            match self.definitions.get(name) {
+                Some(next) => schema = next,
+                None if self.with_builtin => return builtin::named(name).map(NodeSchema::Object),
+                None => return None,
+            }
         }
         None
     }
 }
 
-/// The keys that a list is merged by; `None` where a patch replaces the list.
-pub(super) fn merge_keys(schema: &Value) -> Option<Vec<Cow<'_, str>>> {
-    let strategy = schema.get("x-kubernetes-patch-strategy")?.as_str()?;
-    if !strategy.split(',').any(|one| one == "merge") {
-        return None;
+/// A schema of a document.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::kustomize) struct CustomSchema<'s> {
+    definitions: &'s Definitions,
+    schema: &'s Value,
+}
+
+impl<'s> CustomSchema<'s> {
+    pub(super) fn field(self, name: &str) -> Option<NodeSchema<'s>> {
+        let named = self.schema.get("properties").and_then(|properties| properties.get(name));
+        let other = || self.schema.get("additionalProperties").filter(|extra| extra.is_object());
+        self.definitions.resolve(named.or_else(other)?)
     }
-    if let Some(keys) = schema.get("x-kubernetes-list-map-keys").and_then(Value::as_array) {
-        return Some(keys.iter().filter_map(Value::as_str).map(Cow::Borrowed).collect());
+
+    pub(super) fn items(self) -> Option<NodeSchema<'s>> {
+        if self.schema.get("type").and_then(Value::as_str) != Some("array") {
+            return None;
+        }
+        self.definitions.resolve(self.schema.get("items")?)
     }
-    let key = schema.get("x-kubernetes-patch-merge-key").and_then(Value::as_str);
-    Some(key.into_iter().filter(|key| !key.is_empty()).map(Cow::Borrowed).collect())
+
+    /// The keys that a list is merged by; `None` where a patch replaces the list.
+    pub(super) fn merge_keys(self) -> Option<Vec<Cow<'s, str>>> {
+        let strategy = self.schema.get("x-kubernetes-patch-strategy")?.as_str()?;
+        if !strategy.split(',').any(|one| one == "merge") {
+            return None;
+        }
+        if let Some(keys) = self.schema.get("x-kubernetes-list-map-keys").and_then(Value::as_array) {
+            return Some(keys.iter().filter_map(Value::as_str).map(Cow::Borrowed).collect());
+        }
+        let key = self.schema.get("x-kubernetes-patch-merge-key").and_then(Value::as_str);
+        Some(key.into_iter().filter(|key| !key.is_empty()).map(Cow::Borrowed).collect())
+    }
 }
 
 fn type_meta(kind: &Value) -> Option<(String, String)> {

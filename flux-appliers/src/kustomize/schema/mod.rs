@@ -8,15 +8,19 @@ mod custom;
 mod table;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use builtin::Field;
-use custom::Definitions;
+use custom::{CustomSchema, Definitions};
 
 /// The schema of one build.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Schema {
     custom: Option<Arc<Definitions>>,
+    /// A kind was asked for that the built-in schema does not have. Kustomize then reads that schema besides a custom
+    /// one, and otherwise reads the custom one alone.
+    asked_for_unknown: Cell<bool>,
 }
 
 /// The schema of one node.
@@ -24,27 +28,29 @@ pub(super) struct Schema {
 pub(super) enum NodeSchema<'s> {
     /// An object of a built-in definition.
     Object(u16),
-    /// A map of objects of a built-in definition.
-    Map(u16),
     /// A built-in list that patches replace.
     Atomic(u16),
     /// A built-in list that patches merge.
     Merged(&'static [&'static str], Option<u16>),
     /// A node of a custom definition.
-    Custom(&'s Definitions, &'s serde_json::Value),
+    Custom(CustomSchema<'s>),
 }
 
 impl Schema {
-    /// The schema of an OpenAPI document, JSON or YAML.
-    pub(super) fn custom(text: &[u8]) -> Result<Self, String> {
-        Ok(Self { custom: Some(Arc::new(Definitions::read(text)?)) })
+    /// The schema of an OpenAPI document, JSON or YAML, in place of this one.
+    pub(super) fn with_custom(&self, text: &[u8]) -> Result<Self, String> {
+        let custom = Definitions::read(text, self.asked_for_unknown.get())?;
+        Ok(Self { custom: Some(Arc::new(custom)), asked_for_unknown: self.asked_for_unknown.clone() })
     }
 
     /// The schema of a kind.
     pub(super) fn of_kind(&self, api_version: &str, kind: &str) -> Option<NodeSchema<'_>> {
         match &self.custom {
-            Some(custom) => custom.of_kind(api_version, kind).map(|schema| NodeSchema::Custom(custom, schema)),
-            None => builtin::definition(api_version, kind).map(NodeSchema::Object),
+            Some(custom) => custom.of_kind(api_version, kind),
+            None => {
+                self.asked_for_unknown.set(true);
+                builtin::definition(api_version, kind).map(NodeSchema::Object)
+            }
         }
     }
 
@@ -53,7 +59,15 @@ impl Schema {
         if builtin::is_cluster_scoped(api_version, kind) {
             return true;
         }
-        self.custom.as_ref().is_some_and(|custom| custom.is_cluster_scoped(api_version, kind))
+        match &self.custom {
+            Some(custom) => custom.is_cluster_scoped(api_version, kind),
+            None => {
+                if !self.asked_for_unknown.get() && builtin::definition(api_version, kind).is_none() {
+                    self.asked_for_unknown.set(true);
+                }
+                false
+            }
+        }
     }
 }
 
@@ -66,15 +80,11 @@ impl<'s> NodeSchema<'s> {
                 let found = fields.binary_search_by(|(field, _)| (*field).cmp(name)).ok()?;
                 Some(match fields.get(found)?.1 {
                     Field::Object(definition) => NodeSchema::Object(definition),
-                    Field::Map(definition) => NodeSchema::Map(definition),
                     Field::List(definition) => NodeSchema::Atomic(definition),
                     Field::Merged(keys, items) => NodeSchema::Merged(keys, items),
                 })
             }
-            NodeSchema::Map(definition) => Some(NodeSchema::Object(*definition)),
-            NodeSchema::Custom(custom, schema) => {
-                custom.field(schema, name).map(|schema| NodeSchema::Custom(custom, schema))
-            }
+            NodeSchema::Custom(schema) => schema.field(name),
             NodeSchema::Atomic(_) | NodeSchema::Merged(..) => None,
         }
     }
@@ -85,7 +95,7 @@ impl<'s> NodeSchema<'s> {
             NodeSchema::Atomic(definition) | NodeSchema::Merged(_, Some(definition)) => {
                 Some(NodeSchema::Object(*definition))
             }
-            NodeSchema::Custom(custom, schema) => custom.items(schema).map(|schema| NodeSchema::Custom(custom, schema)),
+            NodeSchema::Custom(schema) => schema.items(),
             _ => None,
         }
     }
@@ -94,7 +104,7 @@ impl<'s> NodeSchema<'s> {
     pub(super) fn merge_keys(&self) -> Option<Vec<Cow<'s, str>>> {
         match self {
             NodeSchema::Merged(keys, _) => Some(keys.iter().map(|key| Cow::Borrowed(*key)).collect()),
-            NodeSchema::Custom(_, schema) => custom::merge_keys(schema),
+            NodeSchema::Custom(schema) => schema.merge_keys(),
             _ => None,
         }
     }

@@ -119,8 +119,7 @@ fn replace(list: &mut ResMap, value: &Node, target: &Target, schema: &Schema) ->
             continue;
         }
         let ids = ids(resource);
-        let rejected =
-            rejects.iter().any(|(reject, bare)| !bare && ids.iter().any(|id| reject.matches_id(id)));
+        let rejected = rejects.iter().any(|(reject, bare)| !bare && ids.iter().any(|id| reject.matches_id(id)));
         if rejected || !ids.iter().any(|id| matcher.matches_id(id)) {
             continue;
         }
@@ -151,12 +150,7 @@ fn copy(resource: &mut Resource, value: &Node, target: &Target) -> Result<(), Ca
             Cause::transform(format!("unable to {how} field \"{field}\" in replacement target{why}"))
         };
         let mut failed = None;
-        let mut set = |found: &mut Node| {
-            set(found, value, options).map_err(|cause| {
-                failed = Some(cause.clone());
-                cause
-            })
-        };
+        let mut set = |found: &mut Node| set(found, value, options).inspect_err(|cause| failed = Some(cause.clone()));
         let count = each_match(&mut resource.node, &parts, create, &mut set);
         match (count, failed) {
             (_, Some(cause)) => return Err(cause),
@@ -238,4 +232,3 @@ fn into_text(
     node::set_text(field, written);
     Some(())
 }
-
