@@ -2,6 +2,10 @@
 
 #[cfg(feature = "ssa")]
 pub mod health;
+#[cfg(feature = "helm")]
+pub mod helm;
+#[cfg(feature = "kustomize")]
+pub mod kustomize;
 #[cfg(feature = "raw")]
 pub mod raw;
 #[cfg(feature = "ssa")]

@@ -1,6 +1,7 @@
 //! How objects reach the place where they should be.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,25 @@ pub trait Applier: fmt::Debug + Send + Sync {
 
     /// Deletes what is owned.
     async fn teardown(&self, cx: &Context, owned: &Inventory) -> Report;
+}
+
+#[async_trait]
+impl<T: Applier + ?Sized> Applier for Arc<T> {
+    async fn plan(&self, cx: &Context, desired: &Manifests, owned: &Inventory) -> Result<Plan, ApplyError> {
+        (**self).plan(cx, desired, owned).await
+    }
+
+    async fn apply(&self, cx: &Context, plan: Plan) -> Report {
+        (**self).apply(cx, plan).await
+    }
+
+    async fn wait(&self, cx: &Context, owned: &Inventory) -> Result<Health, ApplyError> {
+        (**self).wait(cx, owned).await
+    }
+
+    async fn teardown(&self, cx: &Context, owned: &Inventory) -> Report {
+        (**self).teardown(cx, owned).await
+    }
 }
 
 /// What an applier has done, and what is true now.

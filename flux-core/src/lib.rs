@@ -22,6 +22,7 @@ pub mod object;
 pub mod plan;
 pub mod reconcile;
 pub mod renderer;
+pub mod semver;
 pub mod source;
 pub mod store;
 pub mod time;

@@ -27,6 +27,7 @@ mod status;
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::Hash;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -56,6 +57,15 @@ pub trait Reconcile: Send + Sync + 'static {
 
     /// Does one run and says when the next is due.
     async fn reconcile(&self, cx: &Context, key: &Self::Key) -> Result<Next, ReconcileError>;
+}
+
+#[async_trait]
+impl<T: Reconcile + ?Sized> Reconcile for Arc<T> {
+    type Key = T::Key;
+
+    async fn reconcile(&self, cx: &Context, key: &Self::Key) -> Result<Next, ReconcileError> {
+        (**self).reconcile(cx, key).await
+    }
 }
 
 /// When a key that was reconciled runs again, if nothing triggers it before.

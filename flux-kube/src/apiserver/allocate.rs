@@ -57,7 +57,8 @@ impl State {
         if ip.is_empty() {
             ip.clone_from(&before);
         }
-        let taken: HashSet<String> = self.services().filter_map(|s| s.get("spec")?.get("clusterIP")?.as_str().map(str::to_owned)).collect();
+        let taken: HashSet<String> =
+            self.services().filter_map(|s| s.get("spec")?.get("clusterIP")?.as_str().map(str::to_owned)).collect();
         if ip.is_empty() {
             // From the lower part of 10.0.0.0/24, past what the server itself would use.
             let mut n = 2u32;

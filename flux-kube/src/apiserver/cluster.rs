@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flux_core::cluster::{
-    ApplyOptions, Cluster, ClusterError, DeleteOptions, Identity, ListOptions, ObjectList, Patch, Propagation, Resource,
-    Status as ApiStatus, StatusCause, WatchEvent, WatchOptions, WatchStream, WriteOptions,
+    ApplyOptions, Cluster, ClusterError, DeleteOptions, Identity, ListOptions, ObjectList, Patch, Propagation,
+    Resource, Status as ApiStatus, StatusCause, WatchEvent, WatchOptions, WatchStream, WriteOptions,
 };
 use flux_core::{Context, Gvk, Interrupted, Object, ObjectRef};
 use futures::StreamExt;
@@ -94,11 +94,7 @@ impl As {
     }
 }
 
-fn selectors(
-    target: &Target,
-    labels: Option<&str>,
-    fields: Option<&str>,
-) -> Result<verbs::ListOptions, ClusterError> {
+fn selectors(target: &Target, labels: Option<&str>, fields: Option<&str>) -> Result<verbs::ListOptions, ClusterError> {
     let resource = &target.resource;
     let labels = LabelSelector::parse(labels.unwrap_or(""))
         .map_err(|e| refused(Status::bad_request(format!("unable to parse requirement: {e}"))))?;

@@ -11,7 +11,10 @@ pub(crate) fn between(from: &str, to: &str, object: &mut Fields) {
             let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
             if let Some(cpu) = spec.shift_remove("targetCPUUtilizationPercentage") {
                 let target = json!({"type": "Utilization", "averageUtilization": cpu});
-                spec.insert("metrics".into(), json!([{"type": "Resource", "resource": {"name": "cpu", "target": target}}]));
+                spec.insert(
+                    "metrics".into(),
+                    json!([{"type": "Resource", "resource": {"name": "cpu", "target": target}}]),
+                );
             }
         }
         ("autoscaling/v2", "autoscaling/v1") => {

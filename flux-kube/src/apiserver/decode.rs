@@ -237,8 +237,10 @@ impl<'a> Walker<'a> {
                         }
                         Ok(())
                     }
-                    None => Err("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-                        .to_owned()),
+                    None => Err(
+                        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+                            .to_owned(),
+                    ),
                 };
             }
         };
@@ -311,19 +313,26 @@ mod tests {
             "spec": {"replicas": 0, "paused": false, "selector": null, "template": {"spec": {"containers": [
                 {"name": "c", "resources": {"limits": {"cpu": "0.5", "memory": 1024}}}]}}}, "oops": 1});
         let (got, unknown) = normal("apps.v1.Deployment", deployment).unwrap();
-        assert_eq!(got, json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+        assert_eq!(
+            got,
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
             "spec": {"replicas": 0, "strategy": {}, "template": {"metadata": {}, "spec": {"containers": [
-                {"name": "c", "resources": {"limits": {"cpu": "500m", "memory": "1024"}}}]}}}, "status": {}}));
+                {"name": "c", "resources": {"limits": {"cpu": "500m", "memory": "1024"}}}]}}}, "status": {}})
+        );
         assert_eq!(unknown, ["unknown field \"oops\""]);
     }
 
     #[test]
     fn wrong_types_are_named_as_go_does() {
         let wrong = |v| normal("core.v1.ConfigMap", v).unwrap_err();
-        assert_eq!(wrong(json!({"data": ["x"]})),
-            "json: cannot unmarshal array into Go struct field ConfigMap.data of type map[string]string");
-        assert_eq!(wrong(json!({"data": {"n": 1}})),
-            "json: cannot unmarshal number into Go struct field ConfigMap.data of type string");
+        assert_eq!(
+            wrong(json!({"data": ["x"]})),
+            "json: cannot unmarshal array into Go struct field ConfigMap.data of type map[string]string"
+        );
+        assert_eq!(
+            wrong(json!({"data": {"n": 1}})),
+            "json: cannot unmarshal number into Go struct field ConfigMap.data of type string"
+        );
         assert!(wrong(json!({"binaryData": {"n": "!"}})).starts_with("illegal base64 data at input byte 0"));
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map as JsonMap, Value};
 use super::fields::Fields;
 use super::registry::Resource;
 use super::status::{Status, go_quote};
-use super::verbs::{Patch, cannot_handle};
+use super::verbs::Patch;
 
 /// A JSON value, with the paths of fields that occur twice; the last one counts.
 fn json(bytes: &[u8]) -> Result<(Value, Vec<String>), serde_json::Error> {
@@ -146,6 +146,19 @@ pub(crate) fn object(resource: &Resource, body: &[u8], is_yaml: bool) -> Result<
     Ok((object, duplicates))
 }
 
+/// Reads an object of whatever kind.
+pub(crate) fn any_object(body: &[u8], is_yaml: bool) -> Result<(Fields, Vec<String>), Status> {
+    let value = if is_yaml {
+        yaml::read(body, &yaml::ReadOptions::default()).map_err(|e| Status::bad_request(e.to_string()))?
+    } else {
+        json(body).map_err(|e| Status::bad_request(go_error(body, &e)))?.0
+    };
+    match value {
+        Value::Object(map) => Ok((map, Vec::new())),
+        _ => Err(Status::bad_request("the body is no object")),
+    }
+}
+
 fn unrecognized(resource: &Resource, body: &[u8], error: &serde_json::Error) -> Status {
     let shown: String = String::from_utf8_lossy(body).chars().take(100).collect();
     let why = go_error(body, error);
@@ -153,8 +166,7 @@ fn unrecognized(resource: &Resource, body: &[u8], error: &serde_json::Error) -> 
     if resource.custom.is_some() {
         return Status::bad_request(format!(
             "the object provided is unrecognized (must be of type {}): {what} ({})",
-            resource.kind,
-            shown
+            resource.kind, shown
         ));
     }
     Status::bad_request(format!(
@@ -249,14 +261,16 @@ pub(crate) fn patch(media: &str, body: &[u8], force: bool) -> Result<(Patch, Vec
 }
 
 fn yaml_error(error: &yaml::YamlError) -> String {
-    let text = error.to_string();
-    if text.starts_with("yaml:") { text } else { format!("yaml: {text}") }
+    let what = error.cause.to_string();
+    let what = what.split(" while ").next().unwrap_or("");
+    // Go's parser counts lines from zero, and leaves out line zero.
+    match error.line.saturating_sub(1) {
+        0 => format!("yaml: {what}"),
+        line => format!("yaml: line {line}: {what}"),
+    }
 }
 
 /// A value as the API writes YAML.
 pub(crate) fn to_yaml(value: &Value) -> String {
     yaml::write(value, yaml::Layout::Sigs)
 }
-
-#[allow(unused_imports)]
-use cannot_handle as _;

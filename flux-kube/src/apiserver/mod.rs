@@ -55,13 +55,33 @@ pub struct Config {
     pub seed: u64,
     /// The wall-clock time at the start; the current time when none. From then on tokio's clock counts.
     pub epoch: Option<Timestamp>,
+    /// Who is known by which token. With none, everybody is an administrator unless they impersonate somebody; with
+    /// some, requests without a token are anonymous and others must carry one that is known.
+    pub tokens: Vec<Token>,
     /// How many changes of each resource are kept for watches and continued lists.
     pub history: usize,
 }
 
+/// A user who is known by a token.
+#[derive(Clone)]
+pub struct Token {
+    /// The secret.
+    pub token: String,
+    /// The user's name.
+    pub user: String,
+    /// The user's groups; members of `system:masters` may do everything.
+    pub groups: Vec<String>,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("user", &self.user).field("groups", &self.groups).finish_non_exhaustive()
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
-        Config { seed: 1, epoch: None, history: 4096 }
+        Config { seed: 1, epoch: None, tokens: Vec::new(), history: 4096 }
     }
 }
 
@@ -80,6 +100,8 @@ pub struct ApiServer {
 struct Inner {
     state: Mutex<State>,
     clock: Clock,
+    /// Requests need no token.
+    open: bool,
 }
 
 impl fmt::Debug for ApiServer {
@@ -98,32 +120,43 @@ impl ApiServer {
     /// A server with the namespaces that every cluster has.
     pub fn new(config: Config) -> Self {
         let clock = Clock::new(config.epoch);
-        let state = State::new(config.seed, config.history.max(1));
-        let server = ApiServer { inner: Arc::new(Inner { state: Mutex::new(state), clock }) };
+        let mut state = State::new(config.seed, config.history.max(1));
+        let open = config.tokens.is_empty();
+        for t in config.tokens {
+            state.tokens.insert(t.token, User::new(&t.user, &t.groups));
+        }
+        let server = ApiServer { inner: Arc::new(Inner { state: Mutex::new(state), clock, open }) };
         server.bootstrap();
         server
     }
 
+    /// The objects that every cluster starts with.
     fn bootstrap(&self) {
-        for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
-            let object = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-            let mut state = self.lock();
-            let Some(resource) = state.registry.resource("", "v1", "namespaces").cloned() else { return };
+        let namespaces = ["default", "kube-system", "kube-public", "kube-node-lease"]
+            .into_iter()
+            .map(|name| serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+        let now = self.inner.clock.stamp();
+        let options = verbs::WriteOptions {
+            dry_run: false,
+            manager: "kube-apiserver".to_owned(),
+            validation: verbs::Validation::Ignore,
+            now: now.clone(),
+            duplicates: Vec::new(),
+        };
+        let mut state = self.lock();
+        for object in namespaces.chain(auth::bootstrap()) {
+            let text = |key: &str| object.get(key).and_then(serde_json::Value::as_str).unwrap_or("").to_owned();
+            let (version, kind) = (text("apiVersion"), text("kind"));
+            let (group, version) = version.split_once('/').unwrap_or(("", &version));
+            let Some(resource) = state.registry.kind(group, version, &kind).cloned() else { continue };
             let target =
                 verbs::Target { resource, namespace: String::new(), name: String::new(), subresource: String::new() };
-            let options = verbs::WriteOptions {
-                dry_run: false,
-                manager: "kube-apiserver".to_owned(),
-                validation: verbs::Validation::Ignore,
-                now: self.inner.clock.stamp(),
-                duplicates: Vec::new(),
-            };
             if let serde_json::Value::Object(object) = object {
-                // The name is right and nothing is there yet.
+                // They are right, and nothing is there yet.
                 let _ = state.create(&target, object, &options);
             }
-            state.settle(&self.inner.clock.stamp());
         }
+        state.settle(&now);
     }
 
     /// Forgets the history of all resources, as the compaction of a real server does: watches from before get 410.

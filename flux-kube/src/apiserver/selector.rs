@@ -124,9 +124,7 @@ fn lex(text: &str) -> Vec<Token> {
             out.push(Token::Symbol(symbol));
             rest = rest.get(symbol.len()..).unwrap_or("");
         } else {
-            let end = rest
-                .find(|c: char| c.is_whitespace() || "=!(),><".contains(c))
-                .unwrap_or(rest.len());
+            let end = rest.find(|c: char| c.is_whitespace() || "=!(),><".contains(c)).unwrap_or(rest.len());
             let (word, tail) = rest.split_at(end);
             out.push(Token::Word(word.to_owned()));
             rest = tail;
@@ -182,7 +180,9 @@ impl Parser<'_> {
                 let value = self.exact_value()?;
                 let number: i64 = value.parse().map_err(|_| {
                     let quoted = super::status::go_quote(&value);
-                    format!("values[0]: Invalid value: {quoted}: for 'Gt', 'Lt' operators, the value must be an integer")
+                    format!(
+                        "values[0]: Invalid value: {quoted}: for 'Gt', 'Lt' operators, the value must be an integer"
+                    )
                 })?;
                 if s == ">" { Operator::Greater(number) } else { Operator::Less(number) }
             }
@@ -195,10 +195,7 @@ impl Parser<'_> {
                 if w == "in" { Operator::In(values) } else { Operator::NotIn(values) }
             }
             other => {
-                return Err(format!(
-                    "found '{}', expected: in, notin, =, ==, !=, gt, lt",
-                    literal(other.as_ref())
-                ));
+                return Err(format!("found '{}', expected: in, notin, =, ==, !=, gt, lt", literal(other.as_ref())));
             }
         };
         Ok(Requirement { key, operator })

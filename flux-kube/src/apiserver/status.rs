@@ -196,7 +196,11 @@ impl FieldError {
 
     pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
         let shown = show(value);
-        let message = if detail.is_empty() { format!("Invalid value: {shown}") } else { format!("Invalid value: {shown}: {detail}") };
+        let message = if detail.is_empty() {
+            format!("Invalid value: {shown}")
+        } else {
+            format!("Invalid value: {shown}: {detail}")
+        };
         Self::new(field, "FieldValueInvalid", message)
     }
 

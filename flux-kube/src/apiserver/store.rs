@@ -74,7 +74,9 @@ impl Table {
 
     /// Objects whose key starts with `prefix`, in order.
     pub(crate) fn range<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a String, &'a Arc<Record>)> {
-        self.objects.range::<str, _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded)).take_while(move |(k, _)| k.starts_with(prefix))
+        self.objects
+            .range::<str, _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded))
+            .take_while(move |(k, _)| k.starts_with(prefix))
     }
 
     /// The objects as they were at `revision`; `None` if that is forgotten.
@@ -82,8 +84,7 @@ impl Table {
         if revision < self.compacted {
             return None;
         }
-        let mut then: BTreeMap<String, Arc<Record>> =
-            self.range(prefix).map(|(k, r)| (k.clone(), r.clone())).collect();
+        let mut then: BTreeMap<String, Arc<Record>> = self.range(prefix).map(|(k, r)| (k.clone(), r.clone())).collect();
         for event in self.events.iter().rev().take_while(|e| e.revision > revision) {
             let key = key_of(&event.after);
             if !key.starts_with(prefix) {

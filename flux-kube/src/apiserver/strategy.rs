@@ -24,7 +24,10 @@ pub(crate) fn reset_fields(resource: &Resource, subresource: &str) -> &'static F
             _ if resource.custom.is_some() => &SPEC_AND_METADATA,
             ("apps", "Deployment") => &SPEC_AND_LABELS,
             ("", "Pod") => &POD_STATUS,
-            ("flowcontrol.apiserver.k8s.io" | "networking.k8s.io", "FlowSchema" | "PriorityLevelConfiguration" | "ServiceCIDR")
+            (
+                "flowcontrol.apiserver.k8s.io" | "networking.k8s.io",
+                "FlowSchema" | "PriorityLevelConfiguration" | "ServiceCIDR",
+            )
             | ("storage.k8s.io", "VolumeAttachment")
             | ("resource.k8s.io", _)
             | ("admissionregistration.k8s.io", _) => &SPEC_AND_METADATA,
@@ -95,7 +98,10 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Fields) {
                 }
             }
         }
-        ("", "Secret") => string_data(object),
+        ("", "Pod") => pod(object),
+        ("apps", "DaemonSet") => {
+            template_generation(object, 1);
+        }
         _ => {}
     }
     if has_generation(resource) {
@@ -148,8 +154,7 @@ pub(crate) fn prepare_update(resource: &Resource, subresource: &str, object: &mu
     match subresource {
         "status" => {
             if resource.custom.is_some() {
-                let keys: Vec<String> =
-                    object.keys().chain(old.keys()).filter(|k| *k != "status").cloned().collect();
+                let keys: Vec<String> = object.keys().chain(old.keys()).filter(|k| *k != "status").cloned().collect();
                 let managed = object.get("metadata").and_then(|m| m.get("managedFields")).cloned();
                 for key in keys {
                     keep(object, &key);
@@ -177,8 +182,16 @@ pub(crate) fn prepare_update(resource: &Resource, subresource: &str, object: &mu
         "" if resource.has_status() => keep(object, "status"),
         _ => {}
     }
-    if resource.kind == "Secret" && resource.group.is_empty() {
-        string_data(object);
+    if resource.kind == "DaemonSet" && subresource.is_empty() {
+        let template = |o: &Fields| o.get("spec").and_then(|s| s.get("template")).cloned();
+        let count = old
+            .get("metadata")
+            .and_then(|m| m.get("annotations"))
+            .and_then(|a| a.get(TEMPLATE_GENERATION))
+            .and_then(Value::as_str)
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(0i64);
+        template_generation(object, if template(object) == template(old) { count } else { count + 1 });
     }
     if subresource.is_empty() && resource.kind == "Namespace" && resource.group.is_empty() {
         // Only the finalize endpoint removes finalizers of the spec.
@@ -203,5 +216,102 @@ pub(crate) fn prepare_update(resource: &Resource, subresource: &str, object: &mu
                 }
             }
         }
+    }
+}
+
+/// The annotation in which daemon sets count changes of their template.
+pub(crate) const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
+/// Sets the count of a daemon set's templates.
+pub(crate) fn template_generation(object: &mut Fields, count: i64) {
+    if let Some(meta) = metadata(object) {
+        let annotations = meta.entry("annotations").or_insert_with(|| json!({}));
+        if let Some(annotations) = annotations.as_object_mut() {
+            annotations.insert(TEMPLATE_GENERATION.into(), json!(count.to_string()));
+        }
+    }
+}
+
+/// What a pod gets before it is stored: its class, and what admission adds.
+fn pod(object: &mut Fields) {
+    let class = quality(object);
+    if let Some(status) = object.entry("status").or_insert_with(|| json!({})).as_object_mut() {
+        status.insert("qosClass".into(), json!(class));
+    }
+    let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    if !spec.contains_key("priority") {
+        spec.insert("priority".into(), json!(0));
+        spec.insert("preemptionPolicy".into(), json!("PreemptLowerPriority"));
+    }
+    let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        if let Some(list) = tolerations.as_array_mut() {
+            let has = list.iter().any(|t| {
+                let text = |k: &str| t.get(k).and_then(Value::as_str).unwrap_or("");
+                (text("key") == key || text("key").is_empty()) && matches!(text("effect"), "NoExecute" | "")
+            });
+            if !has {
+                list.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
+            }
+        }
+    }
+}
+
+/// The quality of service a pod's resources ask for.
+fn quality(object: &Fields) -> &'static str {
+    let spec = object.get("spec");
+    let containers = spec.and_then(|s| s.get("containers")).and_then(Value::as_array).into_iter().flatten();
+    let (mut any, mut all) = (false, true);
+    for c in containers {
+        let part = |p: &str| c.get("resources").and_then(|r| r.get(p)).and_then(Value::as_object);
+        for key in ["cpu", "memory"] {
+            let (limit, request) = (part("limits").and_then(|l| l.get(key)), part("requests").and_then(|r| r.get(key)));
+            any |= limit.is_some() || request.is_some();
+            all &= limit.is_some() && (request.is_none() || request == limit);
+        }
+    }
+    match (any, all) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}
+
+/// The labels and selector by which a job knows its pods; they follow from its uid.
+pub(crate) fn job_selector(object: &mut Fields, uid: &str) {
+    let name = object.get("metadata").and_then(|m| m.get("name")).and_then(Value::as_str).unwrap_or("").to_owned();
+    let template_labels = object
+        .get("spec")
+        .and_then(|s| s.get("template"))
+        .and_then(|t| t.get("metadata"))
+        .and_then(|m| m.get("labels"))
+        .cloned()
+        .unwrap_or_else(|| json!({}));
+    let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    if spec.get("manualSelector") == Some(&Value::Bool(true)) {
+        return;
+    }
+    let mut labels = template_labels.clone();
+    if let Some(labels) = labels.as_object_mut() {
+        for (key, value) in [
+            ("controller-uid", uid),
+            ("batch.kubernetes.io/controller-uid", uid),
+            ("job-name", &name),
+            ("batch.kubernetes.io/job-name", &name),
+        ] {
+            labels.insert(key.into(), json!(value));
+        }
+    }
+    if let Some(template) = spec.get_mut("template").and_then(Value::as_object_mut)
+        && let Some(meta) = metadata(template)
+    {
+        meta.insert("labels".into(), labels.clone());
+    }
+    spec.insert("selector".into(), json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));
+    // A job without labels of its own has those of its pods, and shares them.
+    if let Some(meta) = metadata(object)
+        && meta.get("labels").is_none_or(|own| *own == template_labels)
+    {
+        meta.insert("labels".into(), labels);
     }
 }

@@ -146,7 +146,10 @@ impl Watcher {
         let after = served(&event.after.object, &self.target.resource);
         let list = &self.options.list;
         let before_matches = || {
-            event.before.as_ref().is_some_and(|b| !list.selects() || list.matches(&served(&b.object, &self.target.resource)))
+            event
+                .before
+                .as_ref()
+                .is_some_and(|b| !list.selects() || list.matches(&served(&b.object, &self.target.resource)))
         };
         let after_matches = !list.selects() || list.matches(&after);
         if event.deleted {
@@ -159,7 +162,8 @@ impl Watcher {
                 // Its last state that matched, at the revision of the change.
                 let before = event.before.as_ref()?;
                 let mut last = (*served(&before.object, &self.target.resource)).clone();
-                super::verbs::metadata_mut(&mut last).insert("resourceVersion".into(), event.revision.to_string().into());
+                super::verbs::metadata_mut(&mut last)
+                    .insert("resourceVersion".into(), event.revision.to_string().into());
                 Some(Change::Deleted(Arc::new(last)))
             }
             (false, false) => None,

@@ -111,7 +111,12 @@ impl State {
         let _ = generation;
         let accepted = match &conflict {
             None => names.clone(),
-            Some(_) => record.object.get("status").and_then(|s| s.get("acceptedNames")).cloned().unwrap_or(json!({"plural": "", "kind": ""})),
+            Some(_) => record
+                .object
+                .get("status")
+                .and_then(|s| s.get("acceptedNames"))
+                .cloned()
+                .unwrap_or(json!({"plural": "", "kind": ""})),
         };
         let was_established = condition(&record.object, "Established").is_some_and(|c| c == "True");
         let established = conflict.is_none() || was_established;

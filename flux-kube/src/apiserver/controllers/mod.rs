@@ -52,11 +52,8 @@ impl State {
 
     pub(super) fn delete_at(&mut self, at: &Address, propagation: super::verbs::Propagation, now: &Arc<str>) {
         if let Some(target) = self.target_of(at) {
-            let options = DeleteOptions {
-                propagation: Some(propagation),
-                now: now.parse().ok(),
-                ..DeleteOptions::default()
-            };
+            let options =
+                DeleteOptions { propagation: Some(propagation), now: now.parse().ok(), ..DeleteOptions::default() };
             // What is gone already need not be deleted.
             let _ = self.delete(&target, &options);
         }
@@ -82,19 +79,15 @@ impl State {
         super::verbs::metadata_mut(&mut object).shift_remove("managedFields");
         let live = super::verbs::without_managed(&old.object);
         let versions = KindVersions { registry: &self.registry, resource: &resource };
-        let managers = Self::field_manager(&versions, &target, now).update(
-            Some(&live),
-            &object,
-            old.managers.clone(),
-            manager,
-        );
+        let managers =
+            Self::field_manager(&versions, &target, now).update(Some(&live), &object, old.managers.clone(), manager);
         let mut managers = managers;
         super::verbs::encode_managers(&mut object, &mut managers, Some(&old));
         super::verbs::order_metadata(super::verbs::metadata_mut(&mut object));
-        let finished = super::verbs::is_finished(&resource, &object);
-        self.store.put(&at.0, object, managers);
-        if finished {
+        if super::verbs::is_finished(&resource, &object) {
             self.store.remove(&at.0, &at.1);
+        } else {
+            self.store.put(&at.0, object, managers);
         }
     }
 }

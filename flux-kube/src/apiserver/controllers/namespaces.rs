@@ -80,22 +80,50 @@ impl State {
         counts.sort();
         finalizers.sort();
         let list = |items: &[(String, usize)], what: &str| {
-            items.iter().map(|(k, n)| format!("{k} {what} {n} {}", if what == "has" { "resource instances" } else { "resource instances" })).collect::<Vec<_>>().join(", ")
+            items
+                .iter()
+                .map(|(k, n)| {
+                    format!(
+                        "{k} {what} {n} {}",
+                        if what == "has" { "resource instances" } else { "resource instances" }
+                    )
+                })
+                .collect::<Vec<_>>()
+                .join(", ")
         };
-        let condition = |kind: &str, status: &str, reason: &str, message: String| {
-            json!({"type": kind, "status": status, "lastTransitionTime": &**now, "reason": reason, "message": message})
-        };
+        let condition = |kind: &str, status: &str, reason: &str, message: String| json!({"type": kind, "status": status, "lastTransitionTime": &**now, "reason": reason, "message": message});
         let content = format!("Some resources are remaining: {}", list(&counts, "has"));
         let mut out = vec![
-            condition("NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered", "All resources successfully discovered".into()),
-            condition("NamespaceDeletionGroupVersionParsingFailure", "False", "ParsedGroupVersions", "All legacy kube types successfully parsed".into()),
-            condition("NamespaceDeletionContentFailure", "False", "ContentDeleted", "All content successfully deleted, may be waiting on finalization".into()),
+            condition(
+                "NamespaceDeletionDiscoveryFailure",
+                "False",
+                "ResourcesDiscovered",
+                "All resources successfully discovered".into(),
+            ),
+            condition(
+                "NamespaceDeletionGroupVersionParsingFailure",
+                "False",
+                "ParsedGroupVersions",
+                "All legacy kube types successfully parsed".into(),
+            ),
+            condition(
+                "NamespaceDeletionContentFailure",
+                "False",
+                "ContentDeleted",
+                "All content successfully deleted, may be waiting on finalization".into(),
+            ),
             condition("NamespaceContentRemaining", "True", "SomeResourcesRemain", content),
         ];
         if finalizers.is_empty() {
-            out.push(condition("NamespaceFinalizersRemaining", "False", "ContentHasNoFinalizers", "All content-preserving finalizers finished".into()));
+            out.push(condition(
+                "NamespaceFinalizersRemaining",
+                "False",
+                "ContentHasNoFinalizers",
+                "All content-preserving finalizers finished".into(),
+            ));
         } else {
-            let message = format!("Some content in the namespace has finalizers remaining: {}", list(&finalizers, "in"));
+            let message =
+                format!("Some content in the namespace has finalizers remaining: {}", list(&finalizers, "in"));
             out.push(condition("NamespaceFinalizersRemaining", "True", "SomeFinalizersRemain", message));
         }
         Value::Array(out)

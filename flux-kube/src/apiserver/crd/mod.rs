@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::fields::Fields;
-use super::status::FieldError;
 use super::registry::{Resource, Subresource, Types};
+use super::status::FieldError;
 use structural::Structural;
 
 /// What one version of a custom resource has beyond its names.

@@ -75,6 +75,7 @@ impl Structural {
     pub(crate) fn prune(&self, object: &mut Fields) -> Vec<String> {
         let mut unknown = Vec::new();
         self.prune_map(object, "", true, &mut unknown);
+        unknown.sort();
         unknown
     }
 

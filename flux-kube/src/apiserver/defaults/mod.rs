@@ -31,6 +31,7 @@ pub(crate) fn apply(resource: &Resource, object: &mut Fields) {
         ("", "Pod") => {
             if let Some(spec) = child(object, "spec") {
                 pod::spec(spec);
+                set(spec, "enableServiceLinks", json!(true));
             }
         }
         ("", "PodTemplate") => {
@@ -50,7 +51,10 @@ pub(crate) fn apply(resource: &Resource, object: &mut Fields) {
                 }
             }
         }
-        ("", "Secret") => set(object, "type", json!("Opaque")),
+        ("", "Secret") => {
+            super::strategy::string_data(object);
+            set(object, "type", json!("Opaque"));
+        }
         ("", "Service") => workloads::service(object),
         ("", "ReplicationController") => workloads::replication_controller(object),
         ("", "PersistentVolume") => {

@@ -15,6 +15,11 @@ pub(super) fn apps(kind: &str, object: &mut Fields) {
     if kind == "ControllerRevision" {
         return;
     }
+    if kind == "DaemonSet"
+        && let Some(annotations) = child(object, "metadata").and_then(|m| child(m, "annotations"))
+    {
+        set(annotations, crate::apiserver::strategy::TEMPLATE_GENERATION, json!("0"));
+    }
     let Some(spec) = child(object, "spec") else { return };
     template(spec);
     match kind {
@@ -51,6 +56,8 @@ pub(super) fn apps(kind: &str, object: &mut Fields) {
                 set(policy, "whenScaled", json!("Retain"));
             }
             for claim in each(spec, "volumeClaimTemplates") {
+                set(claim, "apiVersion", json!("v1"));
+                set(claim, "kind", json!("PersistentVolumeClaim"));
                 if let Some(spec) = child(claim, "spec") {
                     set(spec, "volumeMode", json!("Filesystem"));
                 }
@@ -90,6 +97,11 @@ pub(super) fn batch(kind: &str, object: &mut Fields) {
         return;
     }
     template(spec);
+    let labels = spec.get("template").and_then(|t| t.get("metadata")).and_then(|m| m.get("labels")).cloned();
+    if let (Some(labels), Some(meta)) = (labels, child(object, "metadata")) {
+        set(meta, "labels", labels);
+    }
+    let Some(spec) = child(object, "spec") else { return };
     if !spec.contains_key("completions") && !spec.contains_key("parallelism") {
         set(spec, "completions", json!(1));
         set(spec, "parallelism", json!(1));
@@ -102,9 +114,12 @@ pub(super) fn batch(kind: &str, object: &mut Fields) {
     }
     set(spec, "completionMode", json!("NonIndexed"));
     set(spec, "suspend", json!(false));
-    set(spec, "manualSelector", Value::Null);
-    set(spec, "podReplacementPolicy", json!(if spec.contains_key("podFailurePolicy") { "Failed" } else { "TerminatingOrFailed" }));
-    spec.retain(|_, v| !v.is_null());
+    set(spec, "manualSelector", json!(false));
+    set(
+        spec,
+        "podReplacementPolicy",
+        json!(if spec.contains_key("podFailurePolicy") { "Failed" } else { "TerminatingOrFailed" }),
+    );
 }
 
 pub(super) fn service(object: &mut Fields) {
@@ -148,8 +163,11 @@ pub(super) fn autoscaler(version: &str, object: &mut Fields) {
         }
         if let Some(behavior) = spec.get_mut("behavior").and_then(Value::as_object_mut) {
             for (key, policies) in [
-                ("scaleUp", json!([{"type": "Pods", "value": 4, "periodSeconds": 15},
-                    {"type": "Percent", "value": 100, "periodSeconds": 15}])),
+                (
+                    "scaleUp",
+                    json!([{"type": "Pods", "value": 4, "periodSeconds": 15},
+                    {"type": "Percent", "value": 100, "periodSeconds": 15}]),
+                ),
                 ("scaleDown", json!([{"type": "Percent", "value": 100, "periodSeconds": 15}])),
             ] {
                 if let Some(rules) = child(behavior, key) {
@@ -192,7 +210,9 @@ pub(super) fn webhooks(kind: &str, object: &mut Fields) {
         for rule in each(hook, "rules") {
             set(rule, "scope", json!("*"));
         }
-        if let Some(service) = hook.get_mut("clientConfig").and_then(|c| c.get_mut("service")).and_then(Value::as_object_mut) {
+        if let Some(service) =
+            hook.get_mut("clientConfig").and_then(|c| c.get_mut("service")).and_then(Value::as_object_mut)
+        {
             set(service, "port", json!(443));
         }
     }

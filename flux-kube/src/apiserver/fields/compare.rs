@@ -187,8 +187,7 @@ fn lists(schema: &Schema, list: &List, old: &[Value], new: &[Value], out: &mut C
     let mut entries: Vec<(PathElement, bool, &Value)> = Vec::with_capacity(old.len() + new.len());
     for (is_new, items) in [(false, old), (true, new)] {
         for (i, item) in items.iter().enumerate() {
-            let element =
-                item_element(schema, list, item).map_err(|m| TypeErrors::one(format!("element {i}: {m}")))?;
+            let element = item_element(schema, list, item).map_err(|m| TypeErrors::one(format!("element {i}: {m}")))?;
             entries.push((element, is_new, item));
         }
     }

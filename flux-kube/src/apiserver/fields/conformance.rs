@@ -61,9 +61,8 @@ fn run(steps: &[Value], deduced: bool) -> Vec<Value> {
             now: Arc::from("2026-01-01T00:00:00Z"),
         };
         let by = step["manager"].as_str().unwrap();
-                let result = if step["op"] == "apply" {
-            let (object_live, managers) =
-                live.as_ref().map_or((&empty, Managers::default()), |(o, m)| (o, m.clone()));
+        let result = if step["op"] == "apply" {
+            let (object_live, managers) = live.as_ref().map_or((&empty, Managers::default()), |(o, m)| (o, m.clone()));
             let force = step["force"] == true;
             manager.apply(object_live, object, &managers, by, force).map(|o| (o.object, o.managers))
         } else {
@@ -92,8 +91,10 @@ fn run(steps: &[Value], deduced: bool) -> Vec<Value> {
                 if let ApplyError::Conflict(conflicts) = &error {
                     let mut causes: Vec<Value> = conflicts
                         .iter()
-                        .map(|c| json!({"field": c.field(), "reason": "FieldManagerConflict",
-                            "message": format!("conflict with {}", c.manager.describe())}))
+                        .map(|c| {
+                            json!({"field": c.field(), "reason": "FieldManagerConflict",
+                            "message": format!("conflict with {}", c.manager.describe())})
+                        })
                         .collect();
                     causes.sort_by_key(|c| (c["field"].to_string(), c["message"].to_string()));
                     answer["conflicts"] = Value::Array(causes);

@@ -156,9 +156,9 @@ impl Managers {
         }
         self.0.sort_by(|a, b| {
             let key = |m: &Manager| (m.id.operation, m.time.clone(), m.id.name.clone());
-            key(a).cmp(&key(b)).then_with(|| {
-                (&a.id.api_version, &a.id.subresource).cmp(&(&b.id.api_version, &b.id.subresource))
-            })
+            key(a)
+                .cmp(&key(b))
+                .then_with(|| (&a.id.api_version, &a.id.subresource).cmp(&(&b.id.api_version, &b.id.subresource)))
         });
         let known = |fields: &Arc<FieldSet>| {
             let (managers, encoded) = old?;

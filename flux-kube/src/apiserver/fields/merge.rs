@@ -48,12 +48,7 @@ fn walk(schema: &Schema, ty: TypeId, lhs: Option<&Value>, rhs: Option<&Value>) -
     }
 }
 
-fn maps(
-    schema: &Schema,
-    map: MapOf<'_>,
-    lhs: Option<&Fields>,
-    rhs: Option<&Fields>,
-) -> Result<Fields, TypeErrors> {
+fn maps(schema: &Schema, map: MapOf<'_>, lhs: Option<&Fields>, rhs: Option<&Fields>) -> Result<Fields, TypeErrors> {
     let capacity = lhs.map_or(0, Fields::len).max(rhs.map_or(0, Fields::len));
     let mut out = Fields::with_capacity(capacity);
     let one = |key: &str, l: Option<&Value>, r: Option<&Value>| match map.type_of(key) {
@@ -85,8 +80,7 @@ impl<'a> Indexed<'a> {
     fn new(schema: &Schema, list: &List, items: &'a [Value], duplicates: bool) -> Result<Self, TypeErrors> {
         let mut order = Vec::with_capacity(items.len());
         for (i, item) in items.iter().enumerate() {
-            let element =
-                item_element(schema, list, item).map_err(|m| TypeErrors::one(format!("element {i}: {m}")))?;
+            let element = item_element(schema, list, item).map_err(|m| TypeErrors::one(format!("element {i}: {m}")))?;
             order.push((element, item));
         }
         let mut sorted: Vec<usize> = (0..order.len()).collect();
@@ -109,9 +103,7 @@ impl<'a> Indexed<'a> {
     fn get(&self, element: &PathElement) -> Option<&'a Value> {
         const TWICE: &Value = &Value::Null;
         let at = self.sorted.binary_search_by(|i| self.order[*i].0.cmp(element)).ok()?;
-        let near = |i: Option<usize>| {
-            i.and_then(|i| self.sorted.get(i)).is_some_and(|i| self.order[*i].0 == *element)
-        };
+        let near = |i: Option<usize>| i.and_then(|i| self.sorted.get(i)).is_some_and(|i| self.order[*i].0 == *element);
         if near(at.checked_sub(1)) || near(at.checked_add(1)) {
             return Some(TWICE);
         }

@@ -118,13 +118,7 @@ pub(crate) struct Outcome {
 
 impl FieldManager<'_> {
     fn write(&self) -> Write<'_> {
-        Write {
-            versions: self.versions,
-            schema: self.schema,
-            ty: self.ty,
-            version: self.version,
-            reset: self.reset,
-        }
+        Write { versions: self.versions, schema: self.schema, ty: self.ty, version: self.version, reset: self.reset }
     }
 
     fn id(&self, name: &str, operation: Operation) -> ManagerId {

@@ -163,13 +163,15 @@ impl FieldSet {
         FieldSet { nodes: nodes.collect() }
     }
 
-    /// Calls `f` with every path of the set, in order.
+    /// Calls `f` with every path of the set: at each level first what ends there, then what goes on.
     pub(crate) fn each<'a>(&'a self, path: &mut Vec<&'a PathElement>, f: &mut impl FnMut(&[&'a PathElement])) {
+        for node in self.nodes.iter().filter(|n| n.member) {
+            path.push(&node.element);
+            f(path);
+            path.pop();
+        }
         for node in &self.nodes {
             path.push(&node.element);
-            if node.member {
-                f(path);
-            }
             node.children.each(path, f);
             path.pop();
         }

@@ -161,10 +161,9 @@ pub(super) fn check_scalar(scalar: Option<Scalar>, value: &Value) -> Option<Stri
         Some(Scalar::Boolean) => {
             (!value.is_boolean()).then(|| format!("expected boolean, got &{{{}}}", go_value(value)))
         }
-        Some(Scalar::Quantity | Scalar::IntOrString | Scalar::Time | Scalar::MicroTime) | None => {
-            (value.is_array() || value.is_object())
-                .then(|| format!("expected any scalar, got &{{{}}}", go_value(value)))
-        }
+        Some(Scalar::Quantity | Scalar::IntOrString | Scalar::Time | Scalar::MicroTime) | None => (value.is_array()
+            || value.is_object())
+        .then(|| format!("expected any scalar, got &{{{}}}", go_value(value))),
     }
 }
 

@@ -153,8 +153,7 @@ impl Write<'_> {
                 losses.push(None);
                 continue;
             };
-            let lost =
-                m.fields.intersection(&changes.modified).union(&m.fields.intersection(&changes.added));
+            let lost = m.fields.intersection(&changes.modified).union(&m.fields.intersection(&changes.added));
             if !force {
                 lost.each(&mut Vec::new(), &mut |path| {
                     let path = path.iter().map(|e| (*e).clone()).collect();
@@ -185,13 +184,7 @@ impl Write<'_> {
     }
 
     /// Removes what the manager applied last time and does not apply now, unless someone owns it.
-    fn prune(
-        &self,
-        merged: Fields,
-        managers: &Managers,
-        last: &FieldSet,
-        version: &str,
-    ) -> Result<Fields, TypeErrors> {
+    fn prune(&self, merged: Fields, managers: &Managers, last: &FieldSet, version: &str) -> Result<Fields, TypeErrors> {
         let Some(merged_then) = self.versions.convert(&merged, version) else { return Ok(merged) };
         let (schema, ty) = (merged_then.schema, merged_then.ty);
         let last = last.with_named_fields(schema, Some(ty));

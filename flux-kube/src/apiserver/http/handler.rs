@@ -11,10 +11,11 @@ use super::body::Body;
 use super::negotiate::{Accepted, Encoding, Shape, accept};
 use super::options::{self, Query};
 use super::route::{ResourcePath, Route, parse};
+use crate::apiserver::auth::{Attributes, User, reviews};
 use crate::apiserver::fields::Fields;
 use crate::apiserver::registry::{Resource, discovery};
 use crate::apiserver::status::Status;
-use crate::apiserver::verbs::{Deleted, Listed, Patch, Target, WriteOptions, Written, cannot_handle, meta_str};
+use crate::apiserver::verbs::{Deleted, Listed, Patch, Target, WriteOptions, Written, meta_str};
 use crate::apiserver::watch::{Change, Watcher};
 use crate::apiserver::{ApiServer, input, table};
 
@@ -22,6 +23,13 @@ use crate::apiserver::{ApiServer, input, table};
 pub(super) async fn handle(server: &ApiServer, parts: &Parts, body: Result<Bytes, String>) -> Response<Body> {
     let query = Query::parse(parts.uri.query());
     let route = parse(parts.uri.path());
+    let user = match server.authenticate(&parts.headers) {
+        Ok(user) => user,
+        Err(status) => return refuse(&status, Encoding::Json),
+    };
+    if let Err(status) = server.authorize_attributes(&user, &attributes(parts, &route, &query)) {
+        return refuse(&status, Encoding::Json);
+    }
     let answer = match &route {
         Route::Resource(path) => {
             if !server.lock().registry.has_group(&path.group) {
@@ -31,9 +39,11 @@ pub(super) async fn handle(server: &ApiServer, parts: &Parts, body: Result<Bytes
                 Ok(accepted) => accepted,
                 Err(status) => return refuse(&status, Encoding::Json),
             };
-            let request = Request { server, parts, query: &query, path, accepted: &accepted };
+            let request = Request { server, parts, query: &query, path, accepted: &accepted, user: &user };
             match body {
-                Err(_) => Err(Status::new(413, "RequestEntityTooLarge", "Request entity is too large: limit is 3145728")),
+                Err(_) => {
+                    Err(Status::new(413, "RequestEntityTooLarge", "Request entity is too large: limit is 3145728"))
+                }
                 Ok(body) => request.run(body),
             }
             .or_else(|status| Ok::<_, Status>(refuse(&status, accepted.encoding)))
@@ -47,6 +57,42 @@ pub(super) async fn handle(server: &ApiServer, parts: &Parts, body: Result<Bytes
         route => discover(server, parts, route),
     };
     answer.unwrap_or_else(|status| refuse(&status, Encoding::Json))
+}
+
+/// What a request wants to do, as authorization sees it.
+fn attributes(parts: &Parts, route: &Route, query: &Query) -> Attributes {
+    let method = &parts.method;
+    let Route::Resource(path) = route else {
+        return Attributes {
+            verb: method.as_str().to_lowercase(),
+            path: Some(parts.uri.path().to_owned()),
+            ..Attributes::default()
+        };
+    };
+    let item = !path.name.is_empty();
+    let verb = match *method {
+        Method::GET | Method::HEAD if path.watch || (!item && query.flag("watch")) => "watch",
+        Method::GET | Method::HEAD if item => "get",
+        Method::GET | Method::HEAD => "list",
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE if item => "delete",
+        Method::DELETE => "deletecollection",
+        _ => "",
+    };
+    let resource =
+        if path.subresource.is_empty() { path.plural.clone() } else { format!("{}/{}", path.plural, path.subresource) };
+    // A namespace is in itself.
+    let namespace = if path.plural == "namespaces" && path.group.is_empty() { &path.name } else { &path.namespace };
+    Attributes {
+        verb: verb.to_owned(),
+        group: path.group.clone(),
+        resource,
+        namespace: namespace.clone(),
+        name: path.name.clone(),
+        path: None,
+    }
 }
 
 fn text(code: u16, text: &str) -> Response<Body> {
@@ -137,7 +183,8 @@ fn other(server: &ApiServer, parts: &Parts, words: &[String], query: &Query) -> 
                 paths.push(format!("/apis/{group}"));
                 paths.extend(versions.iter().map(|v| format!("/apis/{group}/{v}")));
             }
-            paths.extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+            paths
+                .extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
             encoded(200, &json!({ "paths": paths }), Encoding::Json, &[])
         }
         ["version"] => encoded(
@@ -170,6 +217,7 @@ struct Request<'a> {
     query: &'a Query,
     path: &'a ResourcePath,
     accepted: &'a Accepted,
+    user: &'a User,
 }
 
 const ACCEPTED_BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
@@ -218,6 +266,12 @@ impl Request<'_> {
             return Err(Status::method_not_allowed());
         }
         let watching = path.watch || self.query.flag("watch");
+        if let Shape::Table(version) = &self.accepted.shape {
+            self.table(version).check()?;
+        }
+        if let (Shape::Metadata(_), "list" | "get") = (&self.accepted.shape, verb) {
+            self.check_metadata_shape(&target, verb == "list", watching)?;
+        }
         match verb {
             "get" if path.watch => self.watch(target),
             "list" if watching => self.watch(target),
@@ -229,6 +283,32 @@ impl Request<'_> {
             "delete" => self.delete(&target, &body),
             _ => self.delete_collection(&target, &body),
         }
+    }
+
+    /// The metadata of a list has its own name, and that of an object too.
+    fn check_metadata_shape(&self, target: &Target, list: bool, watching: bool) -> Result<(), Status> {
+        let header = self.parts.headers.get("accept").and_then(|v| v.to_str().ok()).unwrap_or("");
+        let for_list = header.contains("PartialObjectMetadataList");
+        if watching || for_list == list {
+            return Ok(());
+        }
+        let resource = &target.resource;
+        let internal = match resource.group.as_str() {
+            "" => "core",
+            group => group.split('.').next().unwrap_or(""),
+        };
+        let message = if list {
+            format!(
+                "you requested PartialObjectMetadata, but the requested object is a list (*{internal}.{})",
+                resource.list_kind
+            )
+        } else {
+            format!(
+                "you requested PartialObjectMetadataList, but the requested object is not a list (*{internal}.{})",
+                resource.kind
+            )
+        };
+        Err(Status::new(406, "NotAcceptable", message))
     }
 
     fn agent(&self) -> &str {
@@ -246,13 +326,20 @@ impl Request<'_> {
         if let Some(warning) = target.resource.custom.as_ref().and_then(|c| c.deprecation.clone()) {
             warnings.push(warning);
         }
-        let include = self.query.get("includeObject").unwrap_or("Metadata");
         let value = match &self.accepted.shape {
-            Shape::Table(version) => table::of_object(&target.resource, object, version, include, &self.server.inner.clock.now()),
+            Shape::Table(version) => table::of_object(&target.resource, object, &self.table(version)),
             Shape::Metadata(version) => table::metadata(object, version),
             _ => Value::Object(object.clone()),
         };
         encoded(code, &value, self.accepted.encoding, &warnings)
+    }
+
+    fn table(&self, version: &str) -> table::Options {
+        table::Options {
+            version: version.to_owned(),
+            include: self.query.get("includeObject").unwrap_or("Metadata").to_owned(),
+            now: self.server.inner.clock.now(),
+        }
     }
 
     fn get(&self, target: &Target) -> Result<Response<Body>, Status> {
@@ -280,11 +367,8 @@ impl Request<'_> {
         if let Some(warning) = resource.custom.as_ref().and_then(|c| c.deprecation.clone()) {
             warnings.push(warning);
         }
-        let include = self.query.get("includeObject").unwrap_or("Metadata");
         let value = match &self.accepted.shape {
-            Shape::Table(version) => {
-                table::of_list(resource, &listed.items, Value::Object(meta), version, include, &self.server.inner.clock.now())
-            }
+            Shape::Table(version) => table::of_list(resource, &listed.items, Value::Object(meta), &self.table(version)),
             Shape::Metadata(version) => {
                 let items: Vec<Value> = listed.items.iter().map(|o| table::metadata(o, version)).collect();
                 json!({"kind": "PartialObjectMetadataList", "apiVersion": format!("meta.k8s.io/{version}"),
@@ -305,14 +389,16 @@ impl Request<'_> {
         let resource = target.resource.clone();
         let watcher = Watcher::begin(self.server, target, options)?;
         let shape = self.accepted.shape.clone();
-        let include = self.query.get("includeObject").unwrap_or("Metadata").to_owned();
+        let options = self.table("v1");
         let clock = self.server.inner.clock.clone();
         let first = true;
         let stream = futures::stream::unfold((watcher, first), move |(mut watcher, first)| {
-            let (resource, shape, include, clock) = (resource.clone(), shape.clone(), include.clone(), clock.clone());
+            let (resource, shape, options, clock) = (resource.clone(), shape.clone(), options.clone(), clock.clone());
             async move {
                 let change = watcher.next().await?;
-                let mut bytes = serde_json::to_vec(&event(&resource, &change, &shape, &include, first, &clock.now())).unwrap_or_default();
+                let options = table::Options { now: clock.now(), ..options };
+                let mut bytes =
+                    serde_json::to_vec(&event(&resource, &change, &shape, options, first)).unwrap_or_default();
                 bytes.push(b'\n');
                 Some((Bytes::from(bytes), (watcher, false)))
             }
@@ -332,7 +418,10 @@ impl Request<'_> {
             "application/yaml" => true,
             _ => return Err(Status::unsupported_media_type(Some(ACCEPTED_BODIES))),
         };
-        input::object(&target.resource, body, yaml)
+        match target.resource.subresource(&target.subresource).map(|s| s.kind.as_str()) {
+            Some(kind) if kind != target.resource.kind => input::any_object(body, yaml),
+            _ => input::object(&target.resource, body, yaml),
+        }
     }
 
     fn write_options(&self, kind: &str, duplicates: Vec<String>) -> Result<WriteOptions, Status> {
@@ -355,6 +444,10 @@ impl Request<'_> {
         let options = self.write_options("CreateOptions", Vec::new());
         let (object, duplicates) = self.read_object(target, body)?;
         let options = WriteOptions { duplicates, ..options? };
+        if let Some(answer) = reviews::answer(self.server, self.user, target, &object) {
+            return Ok(encoded(201, &Value::Object(answer?), self.accepted.encoding, &[]));
+        }
+        self.server.lock().check_escalation(self.user, target, &object)?;
         let written = self.server.create_object(target, object, &options)?;
         Ok(self.written(target, &written))
     }
@@ -363,6 +456,7 @@ impl Request<'_> {
         let options = self.write_options("UpdateOptions", Vec::new());
         let (object, duplicates) = self.read_object(target, body)?;
         let options = WriteOptions { duplicates, ..options? };
+        self.server.lock().check_escalation(self.user, target, &object)?;
         let written = self.server.update_object(target, object, &options)?;
         Ok(self.written(target, &written))
     }
@@ -373,7 +467,9 @@ impl Request<'_> {
         if !apply
             && !matches!(
                 media.as_str(),
-                "application/json-patch+json" | "application/merge-patch+json" | "application/strategic-merge-patch+json"
+                "application/json-patch+json"
+                    | "application/merge-patch+json"
+                    | "application/strategic-merge-patch+json"
             )
         {
             return Err(Status::unsupported_media_type(None));
@@ -387,6 +483,18 @@ impl Request<'_> {
             now: self.server.inner.clock.stamp(),
             duplicates,
         };
+        if !self.user.is_master() && target.resource.group == "rbac.authorization.k8s.io" {
+            let dry = WriteOptions { dry_run: true, ..options.clone() };
+            let would = self.server.patch_object(target, &patch, &dry)?;
+            self.server.lock().check_escalation(self.user, target, &would.object)?;
+        }
+        if let Patch::Apply { .. } = &patch
+            && !self.user.is_master()
+            && self.server.read(&Target { subresource: String::new(), ..target.clone() }).is_err()
+        {
+            // An apply that creates needs to be allowed to.
+            self.server.authorize(self.user, target, "create")?;
+        }
         let written = self.server.patch_object(target, &patch, &options)?;
         Ok(self.written(target, &written))
     }
@@ -449,7 +557,14 @@ fn returns_object(resource: &Resource) -> bool {
     match resource.group.as_str() {
         "" => matches!(
             resource.kind.as_str(),
-            "ResourceQuota" | "PersistentVolume" | "ServiceAccount" | "PersistentVolumeClaim" | "Namespace" | "Pod" | "Service" | "PodTemplate"
+            "ResourceQuota"
+                | "PersistentVolume"
+                | "ServiceAccount"
+                | "PersistentVolumeClaim"
+                | "Namespace"
+                | "Pod"
+                | "Service"
+                | "PodTemplate"
         ),
         "storage.k8s.io" => !matches!(resource.kind.as_str(), "CSIStorageCapacity"),
         "resource.k8s.io" => true,
@@ -458,10 +573,11 @@ fn returns_object(resource: &Resource) -> bool {
 }
 
 /// A watch event as the client wants it.
-fn event(resource: &Resource, change: &Change, shape: &Shape, include: &str, first: bool, now: &jiff::Timestamp) -> Value {
+fn event(resource: &Resource, change: &Change, shape: &Shape, options: table::Options, first: bool) -> Value {
     let shaped = |object: &Arc<Fields>| match shape {
         Shape::Table(version) => {
-            let mut t = table::of_object(resource, object, version, include, now);
+            let options = table::Options { version: version.clone(), ..options.clone() };
+            let mut t = table::of_object(resource, object, &options);
             if !first && let Some(t) = t.as_object_mut() {
                 // Only the first event carries the columns.
                 t.insert("columnDefinitions".into(), Value::Null);
@@ -490,6 +606,3 @@ fn event(resource: &Resource, change: &Change, shape: &Shape, include: &str, fir
         Change::Error(status) => json!({"type": "ERROR", "object": status.to_value()}),
     }
 }
-
-#[allow(unused_imports)]
-use {Patch as _, cannot_handle as _};

@@ -63,16 +63,26 @@ pub(super) fn accept(headers: &HeaderMap, discovery: bool) -> Result<Accepted, S
         }
         let shape = match (param("as"), param("g"), param("v")) {
             (None, _, _) => Shape::Whole,
-            (Some("Table"), Some("meta.k8s.io"), Some(v @ ("v1" | "v1beta1"))) if !discovery => Shape::Table(v.to_owned()),
-            (Some("PartialObjectMetadata" | "PartialObjectMetadataList"), Some("meta.k8s.io"), Some(v @ ("v1" | "v1beta1"))) if !discovery => {
-                Shape::Metadata(v.to_owned())
+            (Some("Table"), Some("meta.k8s.io"), Some(v @ ("v1" | "v1beta1"))) if !discovery => {
+                Shape::Table(v.to_owned())
             }
+            (
+                Some("PartialObjectMetadata" | "PartialObjectMetadataList"),
+                Some("meta.k8s.io"),
+                Some(v @ ("v1" | "v1beta1")),
+            ) if !discovery => Shape::Metadata(v.to_owned()),
             (Some("APIGroupDiscoveryList"), Some("apidiscovery.k8s.io"), Some("v2" | "v2beta1")) if discovery => {
                 Shape::Discovery
             }
             _ => continue,
         };
         return Ok(Accepted { encoding, shape });
+    }
+    let known = |media: &str| matches!(media, "application/json" | "application/yaml" | "*/*" | "application/*");
+    if clauses.iter().any(|(_, _, media, _)| known(media)) {
+        // The encoding would do, but not what is asked to be in it.
+        let message = format!("only the following media types are accepted: {AVAILABLE}");
+        return Err(Status::new(406, "NotAcceptable", message));
     }
     Err(Status::not_acceptable(AVAILABLE))
 }

@@ -106,8 +106,9 @@ fn manager_of_agent(agent: &str) -> String {
 pub(super) fn list(query: &Query, resource: &Resource, name: &str) -> Result<ListOptions, Status> {
     let labels = match query.get("labelSelector") {
         None | Some("") => LabelSelector::default(),
-        Some(text) => LabelSelector::parse(text)
-            .map_err(|e| Status::bad_request(format!("unable to parse requirement: {e}")))?,
+        Some(text) => {
+            LabelSelector::parse(text).map_err(|e| Status::bad_request(format!("unable to parse requirement: {e}")))?
+        }
     };
     let mut text = query.get("fieldSelector").unwrap_or("").to_owned();
     if !name.is_empty() {
@@ -128,6 +129,11 @@ pub(super) fn list(query: &Query, resource: &Resource, name: &str) -> Result<Lis
     let limit = number("limit")?;
     let resource_version = match query.get("resourceVersion") {
         None | Some("") => None,
+        Some(v) if query.flag("watch") && v.parse::<u64>().is_err() => {
+            return Err(Status::internal(format!(
+                "resourceVersion: Invalid value: {v:?}: strconv.ParseUint: parsing {v:?}: invalid syntax"
+            )));
+        }
         Some(v) => Some(v.parse::<u64>().map_err(|_| {
             Status::bad_request(format!(
                 "invalid resource version: resourceVersion: Invalid value: {v:?}: strconv.ParseUint: parsing {v:?}: invalid syntax"
@@ -140,9 +146,15 @@ pub(super) fn list(query: &Query, resource: &Resource, name: &str) -> Result<Lis
     if !matching.is_empty() {
         let field = "resourceVersionMatch";
         if watching && !query.flag("sendInitialEvents") {
-            errors.push(FieldError::forbidden(field, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
+            errors.push(FieldError::forbidden(
+                field,
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            ));
         } else if !watching && resource_version.is_none() {
-            errors.push(FieldError::forbidden(field, "resourceVersionMatch is forbidden unless resourceVersion is provided"));
+            errors.push(FieldError::forbidden(
+                field,
+                "resourceVersionMatch is forbidden unless resourceVersion is provided",
+            ));
         }
         if query.get("continue").is_some_and(|c| !c.is_empty()) {
             errors.push(FieldError::forbidden(field, "resourceVersionMatch is forbidden when continue is provided"));
@@ -151,16 +163,25 @@ pub(super) fn list(query: &Query, resource: &Resource, name: &str) -> Result<Lis
             errors.push(FieldError::not_supported(field, &matching.into(), &["Exact", "NotOlderThan"]));
         }
         if matching == "Exact" && resource_version == Some(0) {
-            errors.push(FieldError::forbidden(field, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""));
+            errors.push(FieldError::forbidden(
+                field,
+                "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+            ));
         }
     }
     if query.get("sendInitialEvents").is_some() {
         if !watching {
             errors.push(FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
         } else if matching.is_empty() && query.flag("sendInitialEvents") {
-            errors.push(FieldError::forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
+            errors.push(FieldError::forbidden(
+                "resourceVersionMatch",
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            ));
         } else if matching == "Exact" {
-            errors.push(FieldError::forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
+            errors.push(FieldError::forbidden(
+                "resourceVersionMatch",
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            ));
         }
     }
     if !errors.is_empty() {
@@ -207,14 +228,17 @@ pub(super) fn delete(query: &Query, body: Option<&Value>) -> Result<DeleteOption
         out.propagation = policy(text("propagationPolicy"), &mut errors);
         if let Some(orphan) = body.get("orphanDependents").and_then(Value::as_bool) {
             if out.propagation.is_some() {
-                errors.push(FieldError::invalid("propagationPolicy", &text("propagationPolicy").into(), "orphanDependents and deletionPropagation cannot be both set"));
+                errors.push(FieldError::invalid(
+                    "propagationPolicy",
+                    &text("propagationPolicy").into(),
+                    "orphanDependents and deletionPropagation cannot be both set",
+                ));
             }
             out.propagation = Some(if orphan { Propagation::Orphan } else { Propagation::Background });
         }
         out.grace = body.get("gracePeriodSeconds").and_then(Value::as_i64);
-        let precondition = |key: &str| {
-            body.get("preconditions").and_then(|p| p.get(key)).and_then(Value::as_str).map(str::to_owned)
-        };
+        let precondition =
+            |key: &str| body.get("preconditions").and_then(|p| p.get(key)).and_then(Value::as_str).map(str::to_owned);
         out.uid = precondition("uid");
         out.resource_version = precondition("resourceVersion");
         let runs = body.get("dryRun").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
@@ -229,7 +253,8 @@ pub(super) fn delete(query: &Query, body: Option<&Value>) -> Result<DeleteOption
             out.propagation = policy(text, &mut errors);
         }
         if query.get("orphanDependents").is_some() {
-            out.propagation = Some(if query.flag("orphanDependents") { Propagation::Orphan } else { Propagation::Background });
+            out.propagation =
+                Some(if query.flag("orphanDependents") { Propagation::Orphan } else { Propagation::Background });
         }
         if let Some(grace) = query.get("gracePeriodSeconds").and_then(|g| g.parse().ok()) {
             out.grace = Some(grace);

@@ -49,7 +49,8 @@ pub(super) fn decode(text: &str, plus: bool) -> Option<String> {
 }
 
 pub(super) fn parse(path: &str) -> Route {
-    let parts: Vec<String> = path.split('/').filter(|p| !p.is_empty()).map(|p| decode(p, false).unwrap_or_default()).collect();
+    let parts: Vec<String> =
+        path.split('/').filter(|p| !p.is_empty()).map(|p| decode(p, false).unwrap_or_default()).collect();
     let words: Vec<&str> = parts.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["api"] => Route::Core,
@@ -105,7 +106,10 @@ mod tests {
     #[test]
     fn paths() {
         let Route::Resource(p) = parse("/apis/apps/v1/namespaces/n/deployments/d/scale") else { panic!() };
-        assert_eq!((p.namespace.as_str(), p.plural.as_str(), p.name.as_str(), p.subresource.as_str()), ("n", "deployments", "d", "scale"));
+        assert_eq!(
+            (p.namespace.as_str(), p.plural.as_str(), p.name.as_str(), p.subresource.as_str()),
+            ("n", "deployments", "d", "scale")
+        );
         let Route::Resource(p) = parse("/api/v1/namespaces/n") else { panic!() };
         assert_eq!((p.plural.as_str(), p.name.as_str(), p.namespace.as_str()), ("namespaces", "n", ""));
         let Route::Resource(p) = parse("/api/v1/namespaces/n/status") else { panic!() };

@@ -24,8 +24,9 @@ fn run(row: &Value) -> Option<Result<Value, String>> {
         "smp" => {
             let schema = Schema::built_in();
             match schema.named(&type_name(row["kind"].as_str()?)) {
-                Some(ty) => super::strategic::apply(schema, ty, &row["original"], &row["patch"])
-                    .map_err(|e| e.to_string()),
+                Some(ty) => {
+                    super::strategic::apply(schema, ty, &row["original"], &row["patch"]).map_err(|e| e.to_string())
+                }
                 None => Err("kind not registered (apiserver: 415 unsupported media type)".to_owned()),
             }
         }
@@ -42,12 +43,16 @@ fn every_row_of_the_patch_formats() {
         ran += 1;
         let want = row.get("out");
         // Texts need not match; most do, and those of JSON patch are what clients see.
-        let text = row["op"] != "rfc6902" || got.as_ref().err().is_none_or(|e| row.get("panic").is_some() || row["error"] == e.as_str());
+        let text = row["op"] != "rfc6902"
+            || got.as_ref().err().is_none_or(|e| row.get("panic").is_some() || row["error"] == e.as_str());
         if got.as_ref().ok() != want || !text {
             failed += 1;
             if failed <= 12 {
                 let subject = if row["op"] == "smp" { &row["original"] } else { &row["doc"] };
-                println!("row {i} {}: {subject} patch {}\n want {want:?} {}\n got  {got:?}", row["op"], row["patch"], row["error"]);
+                println!(
+                    "row {i} {}: {subject} patch {}\n want {want:?} {}\n got  {got:?}",
+                    row["op"], row["patch"], row["error"]
+                );
             }
         }
     }

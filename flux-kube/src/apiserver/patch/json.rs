@@ -180,9 +180,9 @@ fn take(container: &mut Value, key: &str) -> Result<Value, String> {
             let at = index(key, items.len())?;
             Ok(items.remove(at))
         }
-        Value::Object(map) => map
-            .shift_remove(key)
-            .ok_or_else(|| format!("Unable to remove nonexistent key: {key}: missing value")),
+        Value::Object(map) => {
+            map.shift_remove(key).ok_or_else(|| format!("Unable to remove nonexistent key: {key}: missing value"))
+        }
         _ => Err(format!("Unable to remove nonexistent key: {key}: missing value")),
     }
 }
@@ -287,7 +287,9 @@ fn copy(doc: &mut Value, operation: &JsonMap<String, Value>) -> Result<(), JsonP
     if size(doc) + size(&copied) > MAX_VALUES {
         return fail("the document would grow too large");
     }
-    let Some(path) = text(operation, "path") else { return fail("copy operation failed to decode path: missing value") };
+    let Some(path) = text(operation, "path") else {
+        return fail("copy operation failed to decode path: missing value");
+    };
     let Some((container, key)) = find_mut(doc, path) else {
         return fail(format!("copy operation does not apply: doc is missing destination path: {path}: missing value"));
     };

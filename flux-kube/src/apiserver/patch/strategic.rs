@@ -26,7 +26,12 @@ type Fields = JsonMap<String, Value>;
 /// # Errors
 /// A directive that is wrong, a list element without its merge key, lists of mixed elements, or a map or list under a
 /// field that the type does not have.
-pub(crate) fn apply(schema: &Schema, ty: TypeId, original: &Value, patch: &Value) -> Result<Value, StrategicPatchError> {
+pub(crate) fn apply(
+    schema: &Schema,
+    ty: TypeId,
+    original: &Value,
+    patch: &Value,
+) -> Result<Value, StrategicPatchError> {
     let original = match original {
         Value::Object(map) => map.clone(),
         Value::Null => Fields::new(),
@@ -432,7 +437,11 @@ fn validate_order(patch: &[Value], order: &[Value], merge_key: &str) -> Result<(
             continue;
         }
         let same = |o: &Value| {
-            if merge_key.is_empty() { o == item } else { o.get(merge_key).is_some() && o.get(merge_key) == item.get(merge_key) }
+            if merge_key.is_empty() {
+                o == item
+            } else {
+                o.get(merge_key).is_some() && o.get(merge_key) == item.get(merge_key)
+            }
         };
         if !merge_key.is_empty()
             && let Value::Object(map) = item

@@ -175,8 +175,7 @@ impl Registry {
 
     /// The resources of a group version, by name.
     pub(crate) fn in_version(&self, group: &str, version: &str) -> Vec<&Arc<Resource>> {
-        let mut all: Vec<_> =
-            self.resources.values().filter(|r| r.group == group && r.version == version).collect();
+        let mut all: Vec<_> = self.resources.values().filter(|r| r.group == group && r.version == version).collect();
         all.sort_by(|a, b| a.plural.cmp(&b.plural));
         all
     }

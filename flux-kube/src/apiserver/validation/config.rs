@@ -80,7 +80,8 @@ pub(super) fn secret(object: &Fields, old: Option<&Fields>, errors: &mut Errors)
     };
     match object.get("type").and_then(Value::as_str).unwrap_or("") {
         "kubernetes.io/service-account-token" => {
-            let account = at(object, "metadata").get("annotations").map_or("", |a| text(a, "kubernetes.io/service-account.name"));
+            let account =
+                at(object, "metadata").get("annotations").map_or("", |a| text(a, "kubernetes.io/service-account.name"));
             if account.is_empty() {
                 errors.push(FieldError::required("metadata.annotations[kubernetes.io/service-account.name]", ""));
             }
@@ -141,7 +142,8 @@ pub(super) fn claim(object: &Fields, old: Option<&Fields>, errors: &mut Errors) 
         spec
     };
     if !same(&strip(spec), &strip(at(old, "spec"))) {
-        let why = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+        let why =
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
         errors.push(FieldError::forbidden("spec", why));
     }
 }

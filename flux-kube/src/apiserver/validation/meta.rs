@@ -87,7 +87,8 @@ fn common(meta: &Value, errors: &mut Vec<FieldError>) {
         if text(owner, "apiVersion").is_empty() {
             errors.push(FieldError::invalid(format!("{path}.apiVersion"), &"".into(), "version must not be empty"));
         }
-        for (key, what) in [("kind", "must not be empty"), ("name", "must not be empty"), ("uid", "must not be empty")] {
+        for (key, what) in [("kind", "must not be empty"), ("name", "must not be empty"), ("uid", "must not be empty")]
+        {
             if text(owner, key).is_empty() {
                 errors.push(FieldError::invalid(format!("{path}.{key}"), &"".into(), what));
             }
@@ -156,7 +157,8 @@ pub(super) fn update(_resource: &Resource, object: &Fields, old: &Fields, errors
     for key in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         if new.get(key) != old.get(key) {
             let value = new.get(key).unwrap_or(&empty);
-            let shown = if value.is_null() && key != "deletionTimestamp" { &Value::String(String::new()) } else { value };
+            let shown =
+                if value.is_null() && key != "deletionTimestamp" { &Value::String(String::new()) } else { value };
             errors.push(FieldError::invalid(format!("metadata.{key}"), shown, "field is immutable"));
         }
     }

@@ -38,7 +38,11 @@ pub(super) fn ingress(object: &Fields, errors: &mut Errors) {
                 None => errors.push(FieldError::required(format!("{path}.pathType"), "pathType must be specified")),
                 Some("Exact" | "Prefix") => {
                     if !at.starts_with('/') {
-                        errors.push(FieldError::invalid(format!("{path}.path"), &at.into(), "must be an absolute path"));
+                        errors.push(FieldError::invalid(
+                            format!("{path}.path"),
+                            &at.into(),
+                            "must be an absolute path",
+                        ));
                     }
                     for bad in ["//", "/./", "/../", "%2f", "%2F"] {
                         if at.contains(bad) {
@@ -55,7 +59,11 @@ pub(super) fn ingress(object: &Fields, errors: &mut Errors) {
                 }
                 Some("ImplementationSpecific") => {
                     if !at.is_empty() && !at.starts_with('/') {
-                        errors.push(FieldError::invalid(format!("{path}.path"), &at.into(), "must be an absolute path"));
+                        errors.push(FieldError::invalid(
+                            format!("{path}.path"),
+                            &at.into(),
+                            "must be an absolute path",
+                        ));
                     }
                 }
                 Some(other) => {
@@ -132,7 +140,11 @@ pub(super) fn policy(object: &Fields, errors: &mut Errors) {
     for (i, kind) in list(spec, "policyTypes").enumerate() {
         let kind = kind.as_str().unwrap_or("");
         if !matches!(kind, "Ingress" | "Egress") {
-            errors.push(FieldError::not_supported(format!("spec.policyTypes[{i}]"), &kind.into(), &["Ingress", "Egress"]));
+            errors.push(FieldError::not_supported(
+                format!("spec.policyTypes[{i}]"),
+                &kind.into(),
+                &["Ingress", "Egress"],
+            ));
         }
     }
 }

@@ -106,7 +106,12 @@ fn container(path: &str, c: &Value, volumes: &[&str], errors: &mut Errors) {
             let why = "must be between 1 and 65535, inclusive";
             errors.push(FieldError::invalid(format!("{path}.containerPort"), &json!(number), why));
         }
-        one_of(format!("{path}.protocol"), port.get("protocol").unwrap_or(&Value::Null), &["SCTP", "TCP", "UDP"], errors);
+        one_of(
+            format!("{path}.protocol"),
+            port.get("protocol").unwrap_or(&Value::Null),
+            &["SCTP", "TCP", "UDP"],
+            errors,
+        );
     }
     for (i, env) in list(c, "env").enumerate() {
         let path = format!("{path}.env[{i}]");
@@ -114,7 +119,8 @@ fn container(path: &str, c: &Value, volumes: &[&str], errors: &mut Errors) {
         if name.is_empty() {
             errors.push(FieldError::required(format!("{path}.name"), ""));
         } else if name.contains('=') || name.chars().any(|c| !c.is_ascii() || c.is_ascii_control()) {
-            let why = "a valid environment variable name must consist only of printable ASCII characters other than '='";
+            let why =
+                "a valid environment variable name must consist only of printable ASCII characters other than '='";
             errors.push(FieldError::invalid(format!("{path}.name"), &name.into(), why));
         }
         if !text(env, "value").is_empty() && env.get("valueFrom").is_some() {

@@ -28,10 +28,16 @@ pub(super) fn role(kind: &str, object: &Fields, errors: &mut Errors) {
             continue;
         }
         if count("apiGroups") == 0 {
-            errors.push(FieldError::required(format!("{path}.apiGroups"), "resource rules must supply at least one api group"));
+            errors.push(FieldError::required(
+                format!("{path}.apiGroups"),
+                "resource rules must supply at least one api group",
+            ));
         }
         if count("resources") == 0 {
-            errors.push(FieldError::required(format!("{path}.resources"), "resource rules must supply at least one resource"));
+            errors.push(FieldError::required(
+                format!("{path}.resources"),
+                "resource rules must supply at least one resource",
+            ));
         }
     }
 }
@@ -40,7 +46,11 @@ pub(super) fn binding(kind: &str, object: &Fields, old: Option<&Fields>, errors:
     let role = at(object, "roleRef");
     let supported: &[&str] = if kind == "RoleBinding" { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
     if text(role, "apiGroup") != "rbac.authorization.k8s.io" {
-        errors.push(FieldError::not_supported("roleRef.apiGroup", &text(role, "apiGroup").into(), &["rbac.authorization.k8s.io"]));
+        errors.push(FieldError::not_supported(
+            "roleRef.apiGroup",
+            &text(role, "apiGroup").into(),
+            &["rbac.authorization.k8s.io"],
+        ));
     }
     one_of("roleRef.kind".into(), role.get("kind").unwrap_or(&Value::Null), supported, errors);
     let name = text(role, "name");
@@ -65,7 +75,11 @@ pub(super) fn binding(kind: &str, object: &Fields, old: Option<&Fields>, errors:
                     }
                 }
                 if !text(subject, "apiGroup").is_empty() {
-                    errors.push(FieldError::not_supported(format!("{path}.apiGroup"), &text(subject, "apiGroup").into(), &[""]));
+                    errors.push(FieldError::not_supported(
+                        format!("{path}.apiGroup"),
+                        &text(subject, "apiGroup").into(),
+                        &[""],
+                    ));
                 }
                 if kind == "ClusterRoleBinding" && text(subject, "namespace").is_empty() {
                     errors.push(FieldError::required(format!("{path}.namespace"), ""));
@@ -81,7 +95,11 @@ pub(super) fn binding(kind: &str, object: &Fields, old: Option<&Fields>, errors:
                 }
             }
             other => {
-                errors.push(FieldError::not_supported(format!("{path}.kind"), &other.into(), &["ServiceAccount", "User", "Group"]));
+                errors.push(FieldError::not_supported(
+                    format!("{path}.kind"),
+                    &other.into(),
+                    &["ServiceAccount", "User", "Group"],
+                ));
             }
         }
     }

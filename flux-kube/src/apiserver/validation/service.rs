@@ -80,9 +80,8 @@ pub(super) fn service(object: &Fields, old: Option<&Fields>, errors: &mut Errors
             let why = "may not be used when `type` is 'ClusterIP'";
             errors.push(FieldError::forbidden(format!("{path}.nodePort"), why));
         }
-        let same_port = |other: &&Value| {
-            other.get("port") == port.get("port") && text(other, "protocol") == text(port, "protocol")
-        };
+        let same_port =
+            |other: &&Value| other.get("port") == port.get("port") && text(other, "protocol") == text(port, "protocol");
         if ports.iter().take(i).any(same_port) {
             let shown = json!({"name": name, "protocol": text(port, "protocol"), "port": number});
             let _ = shown;

@@ -60,7 +60,11 @@ fn template(path: &str, spec: &Value, kind: &str, errors: &mut Errors) {
     pods::spec(&format!("{path_template}.spec"), template.get("spec").unwrap_or(&Value::Null), errors);
     let restart = template.get("spec").map_or("", |s| text(s, "restartPolicy"));
     if restart != "Always" {
-        errors.push(FieldError::not_supported(format!("{path_template}.spec.restartPolicy"), &restart.into(), &["Always"]));
+        errors.push(FieldError::not_supported(
+            format!("{path_template}.spec.restartPolicy"),
+            &restart.into(),
+            &["Always"],
+        ));
     }
 }
 
@@ -73,8 +77,13 @@ pub(super) fn apps(kind: &str, object: &Fields, old: Option<&Fields>, errors: &m
     let before = at(old, "spec");
     if kind == "StatefulSet" {
         const MAY: [&str; 7] = [
-            "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
-            "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
+            "replicas",
+            "ordinals",
+            "template",
+            "updateStrategy",
+            "revisionHistoryLimit",
+            "persistentVolumeClaimRetentionPolicy",
+            "minReadySeconds",
         ];
         let frozen = |spec: &Value| {
             let fields = spec.as_object().into_iter().flatten().filter(|(k, _)| !MAY.contains(&k.as_str()));
@@ -169,7 +178,9 @@ fn schedule_error(schedule: &str) -> Option<String> {
                     Ok(_) => {}
                     Err(_) if bound.len() == 3 && bound.chars().all(char::is_alphabetic) => {}
                     Err(_) => {
-                        return Some(format!("failed to parse int from {bound}: strconv.Atoi: parsing {bound:?}: invalid syntax"));
+                        return Some(format!(
+                            "failed to parse int from {bound}: strconv.Atoi: parsing {bound:?}: invalid syntax"
+                        ));
                     }
                 }
             }
@@ -189,7 +200,11 @@ pub(super) fn autoscaler(object: &Fields, errors: &mut Errors) {
         errors.push(FieldError::invalid("spec.maxReplicas", &json!(max), "must be greater than 0"));
     }
     if max < min {
-        errors.push(FieldError::invalid("spec.maxReplicas", &json!(max), "must be greater than or equal to `minReplicas`"));
+        errors.push(FieldError::invalid(
+            "spec.maxReplicas",
+            &json!(max),
+            "must be greater than or equal to `minReplicas`",
+        ));
     }
     let target = spec.get("scaleTargetRef").unwrap_or(&Value::Null);
     for key in ["kind", "name"] {

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::{KindVersions, State, Target, WriteOptions, Written, encode_managers, meta_str, metadata_mut, order_metadata, served};
+use super::{
+    KindVersions, State, Target, WriteOptions, Written, encode_managers, meta_str, metadata_mut, order_metadata, served,
+};
 use crate::apiserver::fields::{Fields, Managers};
 use crate::apiserver::registry::ResourceKey;
 use crate::apiserver::status::Status;
@@ -11,17 +13,26 @@ use crate::apiserver::{strategy, validation};
 
 impl State {
     /// Creates an object. `target.name` is empty for an ordinary create.
-    pub(crate) fn create(&mut self, target: &Target, mut object: Fields, options: &WriteOptions) -> Result<Written, Status> {
+    pub(crate) fn create(
+        &mut self,
+        target: &Target,
+        mut object: Fields,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
         let resource = &target.resource;
         let warnings = self.decode(resource, &mut object, options)?;
         check_namespace(target, &mut object)?;
-        let managers = Managers::decode(object.get("metadata").and_then(|m| m.get("managedFields"))).unwrap_or_default();
+        let managers =
+            Managers::decode(object.get("metadata").and_then(|m| m.get("managedFields"))).unwrap_or_default();
         let meta = metadata_mut(&mut object);
-        for gone in ["managedFields", "deletionTimestamp", "deletionGracePeriodSeconds", "creationTimestamp", "uid", "selfLink"] {
+        for gone in
+            ["managedFields", "deletionTimestamp", "deletionGracePeriodSeconds", "creationTimestamp", "uid", "selfLink"]
+        {
             meta.shift_remove(gone);
         }
         let versions = KindVersions { registry: &self.registry, resource };
-        let managers = Self::field_manager(&versions, target, &options.now).update(None, &object, managers, &options.manager);
+        let managers =
+            Self::field_manager(&versions, target, &options.now).update(None, &object, managers, &options.manager);
         let object = self.insert(target, object, managers, options)?;
         Ok(Written { object: served(&object, resource), created: true, warnings })
     }
@@ -51,8 +62,11 @@ impl State {
         for gone in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"] {
             meta.shift_remove(gone);
         }
-        meta.insert("uid".into(), Value::from(uid));
+        meta.insert("uid".into(), Value::from(uid.as_str()));
         meta.insert("creationTimestamp".into(), Value::from(&*options.now));
+        if resource.group == "batch" && resource.kind == "Job" {
+            strategy::job_selector(&mut object, &uid);
+        }
         let errors = validation::create(resource, &object);
         if !errors.is_empty() {
             return Err(Status::invalid(&resource.group, &resource.kind, meta_str(&object, "name"), &errors));

@@ -65,17 +65,30 @@ impl State {
         let before = finalizers(&old.object);
         let after = finalizers_after(resource, &before, options, deleting);
         let spec_finalizers = namespace
-            && old.object.get("spec").and_then(|s| s.get("finalizers")).and_then(Value::as_array).is_some_and(|f| !f.is_empty());
+            && old
+                .object
+                .get("spec")
+                .and_then(|s| s.get("finalizers"))
+                .and_then(Value::as_array)
+                .is_some_and(|f| !f.is_empty());
         let waits = !after.is_empty() || grace > 0 || spec_finalizers;
         if !waits {
             if options.dry_run {
                 return Ok(Deleted::Gone(served(&old.object, resource)));
             }
-            let last = self.store.remove(&resource.key(), &target.key());
-            let last = last.map_or_else(|| old.object.clone(), |_| old.object.clone());
-            return Ok(Deleted::Gone(served(&last, resource)));
+            self.store.remove(&resource.key(), &target.key());
+            let gone = served(&old.object, resource);
+            if pod {
+                let mut gone = (*gone).clone();
+                metadata_mut(&mut gone).insert("deletionGracePeriodSeconds".into(), json!(0));
+                return Ok(Deleted::Gone(Arc::new(gone)));
+            }
+            return Ok(Deleted::Gone(gone));
         }
-        if deleting && after == before && !(pod && old.meta("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0) > grace) {
+        if deleting
+            && after == before
+            && !(pod && old.meta("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0) > grace)
+        {
             return Ok(Deleted::Waiting(served(&old.object, resource)));
         }
         let mut object = (*old.object).clone();

@@ -8,6 +8,7 @@ mod scale;
 mod update;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Map as JsonMap, Value};
@@ -15,9 +16,10 @@ use serde_json::{Map as JsonMap, Value};
 pub(crate) use delete::{DeleteOptions, Deleted, Propagation};
 pub(crate) use patch::Patch;
 pub(crate) use read::{ListOptions, Listed, prefix, too_large};
-pub(crate) use scale::{scale_of, selector_text, set_replicas};
+pub(crate) use scale::selector_text;
 pub(crate) use update::{is_finished, without_managed};
 
+use super::auth::User;
 use super::fields::{FieldManager, Fields, Managers, Typed, Versions};
 use super::ids::Ids;
 use super::registry::{Registry, Resource};
@@ -30,6 +32,8 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) registry: Registry,
     pub(crate) ids: Ids,
+    /// Who is known by which token.
+    pub(crate) tokens: HashMap<String, User>,
 }
 
 /// What a request is about.
@@ -121,7 +125,7 @@ pub(crate) fn served(object: &Arc<Fields>, resource: &Resource) -> Arc<Fields> {
 
 impl State {
     pub(crate) fn new(seed: u64, history: usize) -> Self {
-        State { store: Store::new(history), registry: Registry::new(), ids: Ids::new(seed) }
+        State { store: Store::new(history), registry: Registry::new(), ids: Ids::new(seed), tokens: HashMap::new() }
     }
 
     pub(crate) fn find(&self, target: &Target) -> Result<Arc<Record>, Status> {
@@ -156,12 +160,7 @@ impl State {
     }
 
     /// Checks and normalises what a client sent; fills in defaults. Returns warnings.
-    fn decode(
-        &self,
-        resource: &Resource,
-        object: &mut Fields,
-        options: &WriteOptions,
-    ) -> Result<Vec<String>, Status> {
+    fn decode(&self, resource: &Resource, object: &mut Fields, options: &WriteOptions) -> Result<Vec<String>, Status> {
         let unknown = self.normalise(resource, object)?;
         let strict: Vec<String> = options.duplicates.iter().cloned().chain(unknown).collect();
         if strict.is_empty() || options.validation == Validation::Ignore {
@@ -235,9 +234,22 @@ pub(crate) fn encode_managers(object: &mut Fields, managers: &mut Managers, old:
 /// The fields of `metadata` in the order the API writes them.
 pub(crate) fn order_metadata(meta: &mut Fields) {
     const ORDER: [&str; 16] = [
-        "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
-        "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers",
-        "clusterName", "managedFields",
+        "name",
+        "generateName",
+        "namespace",
+        "selfLink",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "labels",
+        "annotations",
+        "ownerReferences",
+        "finalizers",
+        "clusterName",
+        "managedFields",
     ];
     let mut out = Fields::with_capacity(meta.len());
     for key in ORDER {

@@ -8,9 +8,9 @@ use super::create::check_namespace;
 use super::update::{check_preconditions, check_version, without_managed};
 use super::{KindVersions, State, Target, WriteOptions, Written, meta_str, metadata_mut, served};
 use crate::apiserver::fields::{ApplyError, Fields, Managers, equal_maps};
+use crate::apiserver::patch;
 use crate::apiserver::status::{FieldError, Status};
 use crate::apiserver::store::{Record, Settled};
-use crate::apiserver::patch;
 
 /// A patch and its format.
 #[derive(Debug, Clone)]
@@ -48,14 +48,18 @@ impl State {
                     return Err(Status::new(
                         413,
                         "RequestEntityTooLarge",
-                        format!("Request entity is too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {count}"),
+                        format!(
+                            "Request entity is too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {count}"
+                        ),
                     ));
                 }
                 patch::json::apply(&before, operations).map_err(|e| match e.decode {
                     true => Status::bad_request(format!("error decoding patch: {e}")),
                     // The real server gives this one no kind and no name.
-                    false => Status::new(422, "Invalid", "the server rejected our request due to an error in our request")
-                        .with_empty_details(),
+                    false => {
+                        Status::new(422, "Invalid", "the server rejected our request due to an error in our request")
+                            .with_empty_details()
+                    }
                 })?
             }
             Patch::Merge(change) => {
@@ -68,17 +72,22 @@ impl State {
                     )));
                 }
                 patch::strategic::apply(resource.schema(), resource.ty, &before, change)
-                    .map_err(|e| Status::bad_request(e.to_string()))?
+                    .map_err(|e| Status::internal(e.to_string()))?
             }
             Patch::Apply { .. } => before,
         };
         let Value::Object(mut object) = after else {
             let what = patch::json::json_type(&after);
-            return Err(Status::bad_request(format!("json: cannot unmarshal {what} into Go value of type map[string]interface {{}}")));
+            return Err(Status::bad_request(format!(
+                "json: cannot unmarshal {what} into Go value of type map[string]interface {{}}"
+            )));
         };
         let raw = object.clone();
         self.check_kind(target, &object)?;
-        let unknown = self.normalise(resource, &mut object).map_err(|e| invalid_patch(&raw, &e))?;
+        let unknown = self.normalise(resource, &mut object).map_err(|e| match patch {
+            Patch::Strategic(change) => unrestorable(change, &e),
+            _ => invalid_patch(&raw, &e),
+        })?;
         let mut warnings = Vec::new();
         let strict: Vec<String> = options.duplicates.iter().cloned().chain(unknown).collect();
         match options.validation {
@@ -129,7 +138,13 @@ impl State {
         Ok(())
     }
 
-    fn apply(&mut self, target: &Target, config: &Arc<Fields>, force: bool, options: &WriteOptions) -> Result<Written, Status> {
+    fn apply(
+        &mut self,
+        target: &Target,
+        config: &Arc<Fields>,
+        force: bool,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
         let resource = target.resource.clone();
         let text = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or("");
         if text("kind") != resource.kind || text("apiVersion") != resource.api_version {
@@ -156,8 +171,7 @@ impl State {
         let live = if old.is_some() { without_managed(&live) } else { (*live).clone() };
         let versions = KindVersions { registry: &self.registry, resource: &resource };
         let manager = Self::field_manager(&versions, target, &options.now);
-        let outcome =
-            manager.apply(&live, config, &managers, &options.manager, force).map_err(|e| apply_status(&e))?;
+        let outcome = manager.apply(&live, config, &managers, &options.manager, force).map_err(|e| apply_status(&e))?;
         let unchanged = old.is_some() && equal_maps(&outcome.object, &live);
         let mut object = outcome.object;
         if !unchanged {
@@ -237,7 +251,7 @@ fn settled(target: &Target, old: &Arc<Record>, config: &Arc<Fields>, options: &W
     Some(Written { object: served(&old.object, &target.resource), created: false, warnings: Vec::new() })
 }
 
-fn apply_status(error: &ApplyError) -> Status {
+pub(super) fn apply_status(error: &ApplyError) -> Status {
     match error {
         ApplyError::Conflict(conflicts) => {
             let causes = conflicts
@@ -252,6 +266,27 @@ fn apply_status(error: &ApplyError) -> Status {
         ApplyError::ManagedFieldsSet => Status::bad_request(error.to_string()),
         _ => Status::internal(error.to_string()),
     }
+}
+
+/// A strategic patch is decoded without becoming text, which fails in other words.
+fn unrestorable(change: &Value, error: &Status) -> Status {
+    let why = error.message.as_str();
+    let from = why.split("cannot unmarshal ").nth(1).and_then(|w| w.split(' ').next()).unwrap_or("string");
+    let into = why.rsplit("of type ").next().unwrap_or("");
+    let into = match into {
+        t if t.starts_with("map[") => "map",
+        t if t.starts_with("[]") => "slice",
+        _ => "struct",
+    };
+    let from = match from {
+        "array" => "slice",
+        "object" => "map",
+        "number" => "int64",
+        other => other,
+    };
+    let shown = crate::apiserver::gotext::go_value(change);
+    let error = FieldError::invalid("patch", &shown.into(), &format!("cannot restore {into} from {from}"));
+    Status::invalid("", "", "", &[error])
 }
 
 /// The patched object does not decode.

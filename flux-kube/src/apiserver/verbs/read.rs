@@ -139,7 +139,10 @@ fn decode_token(token: &str) -> Result<(u64, String), Status> {
     let bytes = crate::apiserver::base64::decode(&token.replace('-', "+").replace('_', "/"))
         .ok_or_else(|| bad("illegal base64 data at input byte 0".to_owned()))?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
-    let revision = value.get("rv").and_then(Value::as_u64).ok_or_else(|| bad("incorrect encoded start resourceVersion (version meta.k8s.io/v1)".to_owned()))?;
+    let revision = value
+        .get("rv")
+        .and_then(Value::as_u64)
+        .ok_or_else(|| bad("incorrect encoded start resourceVersion (version meta.k8s.io/v1)".to_owned()))?;
     let start = value.get("start").and_then(Value::as_str).unwrap_or("").trim_end_matches('\u{0}').to_owned();
     Ok((revision, start))
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::create::check_namespace;
-use super::{KindVersions, State, Target, WriteOptions, Written, encode_managers, meta_str, metadata_mut, order_metadata, served};
+use super::{
+    KindVersions, State, Target, WriteOptions, Written, encode_managers, meta_str, metadata_mut, order_metadata, served,
+};
 use crate::apiserver::fields::{Fields, Managers, equal_maps, equal_values};
 use crate::apiserver::status::{FieldError, Status};
 use crate::apiserver::store::Record;
@@ -13,7 +15,12 @@ use crate::apiserver::{strategy, validation};
 
 impl State {
     /// Replaces an object.
-    pub(crate) fn update(&mut self, target: &Target, mut object: Fields, options: &WriteOptions) -> Result<Written, Status> {
+    pub(crate) fn update(
+        &mut self,
+        target: &Target,
+        mut object: Fields,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
         let resource = &target.resource;
         let warnings = self.decode(resource, &mut object, options)?;
         let name = meta_str(&object, "name");
@@ -37,7 +44,7 @@ impl State {
     }
 
     /// Stores a decoded object in place of an old one, tracking who changed what.
-    pub(crate) fn replace(
+    pub(super) fn replace(
         &mut self,
         target: &Target,
         old: &Arc<Record>,
@@ -69,7 +76,9 @@ impl State {
         match sent {
             // An empty list, or one empty entry, resets all tracking.
             Some(Value::Array(list)) if list.is_empty() => Managers::default(),
-            Some(Value::Array(list)) if list.len() == 1 && list.iter().all(|e| e.as_object().is_some_and(Fields::is_empty)) => {
+            Some(Value::Array(list))
+                if list.len() == 1 && list.iter().all(|e| e.as_object().is_some_and(Fields::is_empty)) =>
+            {
                 Managers::default()
             }
             Some(sent) if old.meta("managedFields").is_some_and(|m| m == sent) => old.managers.clone(),
@@ -103,6 +112,13 @@ impl State {
         }
         encode_managers(&mut object, &mut managers, Some(old));
         order_metadata(metadata_mut(&mut object));
+        if !options.dry_run && is_finished(resource, &object) {
+            // The last finalizer went: the object goes as it was, without another change.
+            let version = old.meta_str("resourceVersion");
+            metadata_mut(&mut object).insert("resourceVersion".into(), Value::from(version));
+            self.store.remove(&resource.key(), &target.key());
+            return Ok(Written { object: Arc::new(object), created: false, warnings: Vec::new() });
+        }
         if options.dry_run {
             let version = old.meta_str("resourceVersion");
             metadata_mut(&mut object).insert("resourceVersion".into(), Value::from(version));
@@ -112,11 +128,7 @@ impl State {
         if stored.api_version != resource.api_version {
             object = super::convert(&object, &stored);
         }
-        let finished = is_finished(resource, &object);
         let record = self.store.put(&resource.key(), object, managers);
-        if finished {
-            self.store.remove(&resource.key(), &target.key());
-        }
         Ok(Written { object: served(&record.object, resource), created: false, warnings: Vec::new() })
     }
 }
@@ -139,7 +151,8 @@ pub(crate) fn without_managed(object: &Fields) -> Fields {
     for (key, value) in object {
         if key == "metadata" {
             let meta = value.as_object().into_iter().flatten();
-            let kept: Fields = meta.filter(|(k, _)| *k != "managedFields").map(|(k, v)| (k.clone(), v.clone())).collect();
+            let kept: Fields =
+                meta.filter(|(k, _)| *k != "managedFields").map(|(k, v)| (k.clone(), v.clone())).collect();
             out.insert(key.clone(), Value::Object(kept));
         } else {
             out.insert(key.clone(), value.clone());
@@ -153,7 +166,9 @@ fn fill_from_old(object: &mut Fields, old: &Fields) {
     let empty = Fields::new();
     let old = old.get("metadata").and_then(Value::as_object).unwrap_or(&empty);
     let meta = metadata_mut(object);
-    for key in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "selfLink"] {
+    for key in
+        ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "selfLink"]
+    {
         let keep = match key {
             // These two cannot be changed at all by an update, only by a delete.
             "deletionTimestamp" | "deletionGracePeriodSeconds" | "resourceVersion" => true,
@@ -177,10 +192,8 @@ pub(super) fn check_preconditions(target: &Target, object: &Fields, old: &Record
     let resource = &target.resource;
     let uid = meta_str(object, "uid");
     if !uid.is_empty() && uid != old.meta_str("uid") {
-        let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            old.meta_str("uid")
-        );
+        let why =
+            format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", old.meta_str("uid"));
         return Err(Status::conflict(&resource.group, &resource.plural, &target.name, &why));
     }
     check_version(target, meta_str(object, "resourceVersion"), old)
@@ -191,7 +204,11 @@ pub(super) fn check_version(target: &Target, version: &str, old: &Record) -> Res
     let resource = &target.resource;
     if !version.is_empty() && version != "0" && version != old.meta_str("resourceVersion") {
         if version.parse::<u64>().is_err() {
-            let error = FieldError::invalid("metadata.resourceVersion", &version.into(), &format!("strconv.ParseUint: parsing {version:?}: invalid syntax"));
+            let error = FieldError::invalid(
+                "metadata.resourceVersion",
+                &version.into(),
+                &format!("strconv.ParseUint: parsing {version:?}: invalid syntax"),
+            );
             return Err(Status::invalid(&resource.group, &resource.kind, &target.name, &[error]));
         }
         return Err(Status::modified(&resource.group, &resource.plural, &target.name));
@@ -202,7 +219,9 @@ pub(super) fn check_version(target: &Target, version: &str, old: &Record) -> Res
 fn same_but_managed(new: &Fields, old: &Fields) -> bool {
     let other = |k: &str| k != "metadata";
     let count = |m: &Fields| m.keys().filter(|k| other(k)).count();
-    if count(new) != count(old) || !new.iter().filter(|(k, _)| other(k)).all(|(k, v)| old.get(k).is_some_and(|o| equal_values(v, o))) {
+    if count(new) != count(old)
+        || !new.iter().filter(|(k, _)| other(k)).all(|(k, v)| old.get(k).is_some_and(|o| equal_values(v, o)))
+    {
         return false;
     }
     let meta = |m: &Fields| -> Fields {
@@ -216,8 +235,6 @@ fn same_but_managed(new: &Fields, old: &Fields) -> bool {
 fn same_owners(new: &Managers, old: &Managers) -> bool {
     new.0.len() == old.0.len()
         && new.0.iter().all(|m| {
-            old.get(&m.id).is_some_and(|o| {
-                o.id == m.id && (Arc::ptr_eq(&o.fields, &m.fields) || o.fields == m.fields)
-            })
+            old.get(&m.id).is_some_and(|o| o.id == m.id && (Arc::ptr_eq(&o.fields, &m.fields) || o.fields == m.fields))
         })
 }

@@ -1,0 +1,114 @@
+//! What a template may call, and the types its arguments must have.
+
+use std::fmt;
+
+use super::error::CallError;
+use super::exec::Runtime;
+use super::value::Value;
+
+/// The static type of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    /// `interface {}`: anything.
+    Any,
+    /// `bool`
+    Bool,
+    /// `int`
+    Int,
+    /// `int64`
+    Int64,
+    /// `uint32`
+    Uint32,
+    /// `float64`
+    Float,
+    /// `string`
+    Str,
+    /// `map[string]interface {}`
+    Map,
+    /// `[]interface {}`
+    List,
+    /// A struct or other type of that Go name, which cannot be nil.
+    Native(&'static str),
+    /// A pointer to a type of that Go name.
+    Pointer(&'static str),
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "interface {}",
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Int64 => "int64",
+            Self::Uint32 => "uint32",
+            Self::Float => "float64",
+            Self::Str => "string",
+            Self::Map => "map[string]interface {}",
+            Self::List => "[]interface {}",
+            Self::Native(name) | Self::Pointer(name) => name,
+        })
+    }
+}
+
+impl Type {
+    pub(crate) fn can_be_nil(self) -> bool {
+        matches!(self, Self::Any | Self::Map | Self::List | Self::Pointer(_))
+    }
+
+    /// Go's `AssignableTo` for the dynamic type of `value`.
+    pub(crate) fn accepts(self, value: &Value) -> bool {
+        use super::value::{Elements, MapKind};
+        match (self, value) {
+            (Self::Any, _)
+            | (Self::Bool, Value::Bool(_))
+            | (Self::Int, Value::Int(_))
+            | (Self::Int64, Value::Int64(_))
+            | (Self::Float, Value::Float(_))
+            | (Self::Str, Value::Str(_)) => true,
+            (Self::Map, Value::Map(map)) => map.kind != MapKind::Strings,
+            (Self::List, Value::List(list)) => list.elements == Elements::Any,
+            (Self::Native(name) | Self::Pointer(name), Value::Native(native)) => native.type_name() == name,
+            _ => false,
+        }
+    }
+}
+
+/// What runs when a function is called.
+pub(crate) type Call = fn(&mut Runtime<'_>, &[Value]) -> Result<Value, CallError>;
+
+/// A function or method.
+pub struct Function {
+    /// The name templates use.
+    pub name: &'static str,
+    pub(crate) params: &'static [Type],
+    pub(crate) variadic: Option<Type>,
+    pub(crate) call: Call,
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Function({})", self.name)
+    }
+}
+
+impl Function {
+    /// A function of a fixed number of arguments.
+    pub(crate) const fn new(name: &'static str, params: &'static [Type], call: Call) -> Self {
+        Self { name, params, variadic: None, call }
+    }
+
+    /// A function that takes any number of `rest` after its fixed arguments.
+    pub(crate) const fn variadic(name: &'static str, params: &'static [Type], rest: Type, call: Call) -> Self {
+        Self { name, params, variadic: Some(rest), call }
+    }
+
+    /// The type of argument `index`.
+    pub(crate) fn param(&self, index: usize) -> Option<Type> {
+        self.params.get(index).copied().or(self.variadic)
+    }
+}
+
+/// The functions a template may name.
+pub(crate) trait Functions {
+    fn find(&self, name: &str) -> Option<&'static Function>;
+}
