@@ -3,3 +3,8 @@
 pub mod api;
 #[cfg(feature = "apiserver")]
 pub mod apiserver;
+#[cfg(feature = "client")]
+pub mod client;
+
+#[cfg(feature = "client")]
+pub use kube;

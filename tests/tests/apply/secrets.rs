@@ -57,7 +57,7 @@ async fn h39_no_error_plan_or_journal_shows_a_secret() {
                     Ok(plan) => {
                         let report = applier.apply(&world.cx, plan).await;
                         assert!(report.error.is_some());
-                        format!("{report:?} {}", report.error.unwrap())
+                        format!("{report:?} {}", report.error.as_ref().unwrap())
                     }
                 };
                 assert_silent(&shown);

@@ -14,11 +14,13 @@ use flux_core::{
     Revision, Tree,
 };
 use flux_kube::apiserver::{ApiServer, Config};
+use flux_kube::client::KubeCluster;
 
 /// A fresh cluster behind each of its faces.
 pub fn faces() -> Vec<World> {
     let server = || ApiServer::new(Config::default());
-    vec![World::new("in process", Arc::new(server()))]
+    let kube = KubeCluster::new(flux_kube::kube::Client::new(server(), "default"));
+    vec![World::new("in process", Arc::new(server())), World::new("kube-rs", Arc::new(kube))]
 }
 
 /// A cluster, with what was asked of it counted and faults put in its way.
