@@ -9,7 +9,7 @@ use serde_json::{Map as JsonMap, Value};
 
 use super::fields::Fields;
 use super::registry::Resource;
-use super::status::{Status, go_quote};
+use super::status::{FieldError, Status, go_quote};
 use super::verbs::Patch;
 
 /// A JSON value, with the paths of fields that occur twice; the last one counts.
@@ -200,7 +200,9 @@ fn check_kind(resource: &Resource, object: &mut Fields) -> Result<(), Status> {
                 resource.api_version
             )));
         }
-        return Err(as_own(format!("no kind {kind:?} is registered for version {version:?}")));
+        let name = super::verbs::meta_str(object, "name");
+        let error = FieldError::invalid("kind", &kind.as_str().into(), &format!("must be {}", resource.kind));
+        return Err(Status::invalid(&resource.group, &kind, name, &[error]));
     }
     let built_in = super::registry::builtin::internal_name(&version, &kind);
     Err(match built_in {

@@ -99,9 +99,8 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Fields) {
             }
         }
         ("", "Pod") => pod(object),
-        ("apps", "DaemonSet") => {
-            template_generation(object, 1);
-        }
+        ("apps", "DaemonSet") => template_generation(object, 1),
+        ("apiextensions.k8s.io", _) => definition(object),
         _ => {}
     }
     if has_generation(resource) {
@@ -313,5 +312,19 @@ pub(crate) fn job_selector(object: &mut Fields, uid: &str) {
         && meta.get("labels").is_none_or(|own| *own == template_labels)
     {
         meta.insert("labels".into(), labels);
+    }
+}
+
+/// A definition starts with its storage version as the one that is stored.
+fn definition(object: &mut Fields) {
+    let versions = object.get("spec").and_then(|s| s.get("versions")).and_then(Value::as_array);
+    let storage = versions
+        .into_iter()
+        .flatten()
+        .find(|v| v.get("storage") == Some(&Value::Bool(true)))
+        .and_then(|v| v.get("name"))
+        .cloned();
+    if let (Some(storage), Some(status)) = (storage, object.get_mut("status").and_then(Value::as_object_mut)) {
+        status.insert("storedVersions".into(), json!([storage]));
     }
 }

@@ -231,6 +231,9 @@ impl Request<'_> {
         };
         let resource = resource.ok_or_else(Status::no_resource)?;
         if !path.namespace.is_empty() && !resource.namespaced {
+            if resource.custom.is_some() {
+                return Ok(not_found_page());
+            }
             return Err(Status::no_resource());
         }
         let target = Target {
