@@ -1,35 +1,46 @@
-//! What the server calls its kinds.
+//! What the server said about kinds.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flux_core::Gvk;
-use flux_core::cluster::{ClusterError, Resource};
-use serde_json::Value;
+use flux_core::cluster::Resource;
+use serde_json::{Map, Value};
 
-/// What the server said about its kinds. A kind that is known stays what it is; one that is not is asked for again, since
-/// its definition may have come meanwhile.
+/// The kinds that the server is known to serve. Only what it serves is remembered: a kind that is not known is asked for
+/// each time, since a definition may arrive at any moment.
 #[derive(Debug, Default)]
 pub(super) struct Discovery(Mutex<HashMap<Gvk, Resource>>);
 
 impl Discovery {
     pub(super) fn get(&self, gvk: &Gvk) -> Option<Resource> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(gvk).cloned()
+        self.lock().get(gvk).cloned()
     }
 
-    /// Takes an `APIResourceList` in and answers with the kind that was asked for.
-    pub(super) fn learn(&self, gvk: &Gvk, list: &Value) -> Result<Resource, ClusterError> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes in an `APIResourceList` of a group and version.
+    pub(super) fn learn(&self, of: &Gvk, list: &Map<String, Value>) {
+        let mut known = self.lock();
+        known.retain(|gvk, _| (&gvk.group, &gvk.version) != (&of.group, &of.version));
         for entry in list.get("resources").and_then(Value::as_array).into_iter().flatten() {
-            let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
-            // Subresources are named `pods/status` and may have a kind of another group.
-            if text("name").contains('/') || text("name").is_empty() {
+            let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
+            let (plural, kind) = (text("name"), text("kind"));
+            // Subresources such as `deployments/scale` have kinds of their own.
+            if plural.is_empty() || kind.is_empty() || plural.contains('/') {
                 continue;
             }
-            let gvk = Gvk::new(&gvk.group, &gvk.version, text("kind"));
+            let gvk = Gvk::new(&of.group, &of.version, kind);
             let namespaced = entry.get("namespaced").and_then(Value::as_bool).unwrap_or_default();
-            known.insert(gvk.clone(), Resource { gvk, plural: text("name").to_owned(), namespaced });
+            known.entry(gvk.clone()).or_insert(Resource { gvk, plural: plural.to_owned(), namespaced });
         }
-        known.get(gvk).cloned().ok_or_else(|| ClusterError::UnknownKind(gvk.clone()))
+    }
+
+    /// The server no longer serves a kind.
+    pub(super) fn forget(&self, gvk: &Gvk) {
+        self.lock().remove(gvk);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Gvk, Resource>> {
+        // Every change under this lock leaves a whole map.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

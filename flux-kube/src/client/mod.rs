@@ -1,105 +1,102 @@
-//! `Cluster` over kube-rs, for any Kubernetes API server.
+//! Any Kubernetes cluster, over kube-rs.
+//!
+//! [`KubeCluster`] is a [`Cluster`]: it adds to a [`kube::Client`] what the trait asks for and nothing else. Requests are
+//! neither retried nor cached, but for what the server says about kinds.
 
 mod discovery;
-mod error;
+mod kubeconfig;
 mod request;
+mod response;
+mod watch;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use flux_core::cluster::{
-    ApplyOptions, Cluster, ClusterError, DeleteOptions, Identity, ListOptions, ObjectList, Patch, Resource, WatchEvent,
-    WatchOptions, WatchStream, WriteOptions,
+    ApplyOptions, Cluster, ClusterError, DeleteOptions, Identity, ListOptions, ObjectList, Patch, Propagation,
+    Resource, WatchOptions, WatchStream, WriteOptions,
 };
-use flux_core::{Context, Gvk, Object, ObjectRef};
-use futures::StreamExt as _;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use serde_json::Value;
+use flux_core::{Context, Gvk, Interrupted, Object, ObjectRef};
+use http::Method;
+use serde_json::{Map, Value, json};
 
 use discovery::Discovery;
-use error::{from_kube, invalid};
-use request::{Body, Request};
+pub use kubeconfig::{KubeconfigError, KubeconfigPolicy};
+use request::{Call, Target};
 
-/// A Kubernetes API server behind a [`kube::Client`]: over the network, or in process behind a tower service.
+/// A Kubernetes cluster over kube-rs.
 ///
-/// What a kind is called in paths is asked once and remembered; a kind that is not known is asked for again each time.
+/// ```no_run
+/// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
+/// use flux_core::{Cluster, Context, ObjectId};
+/// use flux_kube::client::{KubeCluster, KubeconfigPolicy};
+///
+/// let cluster = KubeCluster::from_kubeconfig_file("kubeconfig", None, &KubeconfigPolicy::trusted()).await?;
+/// let namespace = ObjectId::new("", "Namespace", "", "default").at("v1");
+/// assert!(cluster.get(&Context::background(), &namespace).await?.is_some());
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct KubeCluster {
     client: kube::Client,
-    discovery: Arc<Discovery>,
+    /// Whom to act as; whoever the client is when none.
     identity: Option<Identity>,
+    discovery: Arc<Discovery>,
 }
 
 impl KubeCluster {
-    /// The server behind a client.
+    /// The cluster that a client talks to, as whoever the client is.
     pub fn new(client: kube::Client) -> Self {
-        Self { client, discovery: Arc::default(), identity: None }
+        Self { client, identity: None, discovery: Arc::default() }
     }
 
-    /// The server that a kubeconfig file names, in its current context or the one given.
-    ///
-    /// # Errors
-    /// The file cannot be read, or does not describe a server and a user.
-    pub async fn from_kubeconfig_file(path: &Path, context: Option<&str>) -> Result<Self, ClusterError> {
-        let kubeconfig =
-            Kubeconfig::read_from(path).map_err(|error| invalid(format!("{}: {error}", path.display())))?;
-        Self::from_kubeconfig(kubeconfig, context).await
-    }
-
-    /// The server that the text of a kubeconfig names, in its current context or the one given.
-    ///
-    /// # Errors
-    /// The text does not describe a server and a user.
-    pub async fn from_kubeconfig_text(text: &str, context: Option<&str>) -> Result<Self, ClusterError> {
-        let kubeconfig = Kubeconfig::from_yaml(text).map_err(|error| invalid(format!("kubeconfig: {error}")))?;
-        Self::from_kubeconfig(kubeconfig, context).await
-    }
-
-    async fn from_kubeconfig(kubeconfig: Kubeconfig, context: Option<&str>) -> Result<Self, ClusterError> {
-        let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+    /// Makes one request, within the deadline of the context, and reads the whole answer.
+    async fn call(&self, cx: &Context, call: Call) -> Result<Map<String, Value>, ClusterError> {
+        let request = call.build(self.identity.as_ref())?;
+        cx.run(async { response::read(self.client.send(request).await.map_err(response::unreachable)?).await })
             .await
-            .map_err(|error| invalid(format!("kubeconfig: {error}")))?;
-        // Through the builder no process-wide TLS provider is asked for: the `ring` feature brings its own.
-        kube::Client::try_from(config).map(Self::new).map_err(|error| invalid(format!("kubeconfig: {error}")))
+            .map_err(interrupted)?
     }
 
-    /// Sends a request and reads the answer as JSON.
-    async fn send(&self, cx: &Context, request: Request) -> Result<Value, ClusterError> {
-        let request = request.build(self.identity.as_ref())?;
-        match cx.run(self.client.request::<Value>(request)).await {
-            Ok(answer) => answer.map_err(from_kube),
-            Err(interrupted) => Err(interrupted.into()),
+    /// Makes one request about a kind. Where the server no longer serves it, what it said of it before is forgotten.
+    async fn call_about(&self, cx: &Context, gvk: &Gvk, call: Call) -> Result<Map<String, Value>, ClusterError> {
+        let answer = self.call(cx, call).await;
+        if response::is_no_such_path(&answer) {
+            self.discovery.forget(gvk);
+            return Err(ClusterError::UnknownKind(gvk.clone()));
         }
+        answer
     }
 
-    async fn send_for_object(&self, cx: &Context, request: Request) -> Result<Object, ClusterError> {
-        object(self.send(cx, request).await?)
+    async fn target(&self, cx: &Context, gvk: &Gvk, namespace: &str) -> Result<Target, ClusterError> {
+        Target::new(self.resource(cx, gvk).await?, namespace)
     }
 
-    /// The path of an object's kind in its namespace.
-    async fn collection(&self, cx: &Context, gvk: &Gvk, namespace: Option<&str>) -> Result<String, ClusterError> {
-        let resource = self.resource(cx, gvk).await?;
-        Ok(request::collection(&resource, namespace))
-    }
-
-    async fn path(&self, cx: &Context, object: &ObjectRef) -> Result<String, ClusterError> {
-        let id = &object.id;
-        if id.name.is_empty() {
-            return Err(invalid(format!("{}: metadata.name is missing", object.gvk())));
-        }
-        let resource = self.resource(cx, &object.gvk()).await?;
-        if resource.namespaced && id.namespace.is_empty() {
-            return Err(invalid(format!("{id}: metadata.namespace is missing")));
-        }
-        Ok(format!("{}/{}", request::collection(&resource, Some(&id.namespace)), request::escape(&id.name)))
+    async fn target_of(&self, cx: &Context, object: &ObjectRef) -> Result<Target, ClusterError> {
+        self.target(cx, &object.gvk(), &object.id.namespace).await?.named(&object.id.name)
     }
 }
 
-fn object(value: Value) -> Result<Object, ClusterError> {
-    Object::from_value(value).map_err(|error| invalid(format!("the API server answered with no object: {error}")))
+impl fmt::Debug for KubeCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KubeCluster").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+fn interrupted(interrupted: Interrupted) -> ClusterError {
+    match interrupted {
+        Interrupted::Cancelled => ClusterError::Cancelled,
+        Interrupted::DeadlineExceeded => ClusterError::Timeout,
+    }
+}
+
+fn object(map: Map<String, Value>) -> Result<Object, ClusterError> {
+    Object::from_map(map).map_err(|error| ClusterError::Invalid(format!("the server's answer is no object: {error}")))
+}
+
+fn body(object: &Object) -> Result<Vec<u8>, ClusterError> {
+    serde_json::to_vec(object).map_err(|error| ClusterError::Invalid(error.to_string()))
 }
 
 #[async_trait]
@@ -108,97 +105,124 @@ impl Cluster for KubeCluster {
         if let Some(resource) = self.discovery.get(gvk) {
             return Ok(resource);
         }
-        let answer = self.send(cx, Request::get(request::group_version(gvk))).await;
-        match answer {
+        let path = if gvk.group.is_empty() { "/api" } else { "/apis" };
+        let call = Call::new(Method::GET, format!("{path}/{}", gvk.api_version()));
+        match self.call(cx, call).await {
             Ok(list) => self.discovery.learn(gvk, &list),
-            Err(ClusterError::Api(status)) if status.code == 404 => Err(ClusterError::UnknownKind(gvk.clone())),
-            Err(error) => Err(error),
+            Err(ClusterError::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(error),
         }
+        self.discovery.get(gvk).ok_or_else(|| ClusterError::UnknownKind(gvk.clone()))
     }
 
-    async fn get(&self, cx: &Context, object_ref: &ObjectRef) -> Result<Option<Object>, ClusterError> {
-        let path = self.path(cx, object_ref).await?;
-        match self.send_for_object(cx, Request::get(path)).await {
-            Ok(object) => Ok(Some(object)),
+    async fn get(&self, cx: &Context, o: &ObjectRef) -> Result<Option<Object>, ClusterError> {
+        let target = self.target_of(cx, o).await?;
+        match self.call_about(cx, &o.gvk(), Call::new(Method::GET, target.path())).await {
+            Ok(map) => object(map).map(Some),
             Err(ClusterError::Api(status)) if status.code == 404 => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     async fn list(&self, cx: &Context, gvk: &Gvk, options: &ListOptions) -> Result<ObjectList, ClusterError> {
-        let request = Request::get(self.collection(cx, gvk, options.namespace.as_deref()).await?)
+        let target = self.target(cx, gvk, options.namespace.as_deref().unwrap_or_default()).await?;
+        let call = Call::new(Method::GET, target.path())
             .query("labelSelector", options.label_selector.as_deref())
             .query("fieldSelector", options.field_selector.as_deref())
             .query("limit", options.limit.map(|limit| limit.to_string()).as_deref())
             .query("continue", options.continue_token.as_deref());
-        let mut list = self.send(cx, request).await?;
-        let text = |field: &str| list.pointer(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (resource_version, token) = (text("/metadata/resourceVersion"), text("/metadata/continue"));
-        let items = match list.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) => items,
-            _ => Vec::new(),
-        };
-        // The items of a list leave out what the list says for all of them.
-        let items = items.into_iter().map(|mut item| {
-            if let Value::Object(map) = &mut item {
-                map.entry("apiVersion").or_insert_with(|| gvk.api_version().into());
-                map.entry("kind").or_insert_with(|| gvk.kind.clone().into());
-            }
-            object(item)
-        });
-        let items = items.collect::<Result<_, _>>()?;
-        Ok(ObjectList { items, resource_version, continue_token: (!token.is_empty()).then_some(token) })
+        response::list(self.call_about(cx, gvk, call).await?, gvk)
     }
 
     async fn watch(&self, cx: &Context, gvk: &Gvk, options: &WatchOptions) -> Result<WatchStream, ClusterError> {
-        let request = Request::get(self.collection(cx, gvk, options.namespace.as_deref()).await?)
+        let target = self.target(cx, gvk, options.namespace.as_deref().unwrap_or_default()).await?;
+        let call = Call::new(Method::GET, target.path())
             .query("watch", Some("true"))
             .query("allowWatchBookmarks", Some("true"))
             .query("labelSelector", options.label_selector.as_deref())
             .query("fieldSelector", options.field_selector.as_deref())
-            .query("resourceVersion", options.resource_version.as_deref())
-            .build(self.identity.as_ref())?;
-        let events = cx.run(self.client.request_events::<Value>(request)).await?.map_err(from_kube)?;
-        Ok(events.map(|event| event.map_err(from_kube).and_then(watch_event)).boxed())
+            .query("resourceVersion", options.resource_version.as_deref());
+        let request = call.build(self.identity.as_ref())?;
+        let answer = cx.run(self.client.send(request)).await.map_err(interrupted)?;
+        let answer = answer.map_err(response::unreachable)?;
+        if !answer.status().is_success() {
+            let refused = cx.run(response::read(answer)).await.map_err(interrupted)?;
+            return Err(refused.err().unwrap_or(ClusterError::Expired));
+        }
+        Ok(watch::events(answer.into_body()))
     }
 
-    async fn apply(&self, cx: &Context, desired: &Object, options: &ApplyOptions) -> Result<Object, ClusterError> {
-        let request = Request::patch(self.path(cx, &desired.object_ref()).await?, Body::Apply(desired))
+    async fn apply(&self, cx: &Context, o: &Object, options: &ApplyOptions) -> Result<Object, ClusterError> {
+        let reference = o.object_ref();
+        let call = Call::new(Method::PATCH, self.target_of(cx, &reference).await?.path())
             .query("fieldManager", Some(&options.field_manager))
             .query("force", options.force.then_some("true"))
-            .query("dryRun", options.dry_run.then_some("All"));
-        self.send_for_object(cx, request).await
+            .query("dryRun", options.dry_run.then_some("All"))
+            .body("application/apply-patch+yaml", body(o)?);
+        object(self.call_about(cx, &reference.gvk(), call).await?)
     }
 
-    async fn create(&self, cx: &Context, desired: &Object, options: &WriteOptions) -> Result<Object, ClusterError> {
-        let path = self.collection(cx, &desired.gvk(), desired.namespace()).await?;
-        self.send_for_object(cx, Request::post(path, Body::Object(desired)).writing(options)).await
+    async fn create(&self, cx: &Context, o: &Object, options: &WriteOptions) -> Result<Object, ClusterError> {
+        let reference = o.object_ref();
+        let mut target = self.target(cx, &reference.gvk(), &reference.id.namespace).await?;
+        if let Some(subresource) = &options.subresource {
+            target = target.named(&reference.id.name)?.subresource(subresource)?;
+        }
+        let call = Call::new(Method::POST, target.path()).write(options).body("application/json", body(o)?);
+        object(self.call_about(cx, &reference.gvk(), call).await?)
     }
 
-    async fn update(&self, cx: &Context, desired: &Object, options: &WriteOptions) -> Result<Object, ClusterError> {
-        let path = self.path(cx, &desired.object_ref()).await?;
-        self.send_for_object(cx, Request::put(path, Body::Object(desired)).writing(options)).await
+    async fn update(&self, cx: &Context, o: &Object, options: &WriteOptions) -> Result<Object, ClusterError> {
+        let reference = o.object_ref();
+        let mut target = self.target_of(cx, &reference).await?;
+        if let Some(subresource) = &options.subresource {
+            target = target.subresource(subresource)?;
+        }
+        let call = Call::new(Method::PUT, target.path()).write(options).body("application/json", body(o)?);
+        object(self.call_about(cx, &reference.gvk(), call).await?)
     }
 
     async fn patch(
         &self,
         cx: &Context,
-        object_ref: &ObjectRef,
+        o: &ObjectRef,
         patch: &Patch,
         options: &WriteOptions,
     ) -> Result<Object, ClusterError> {
-        let path = self.path(cx, object_ref).await?;
-        self.send_for_object(cx, Request::patch(path, Body::Patch(patch)).writing(options)).await
+        let mut target = self.target_of(cx, o).await?;
+        if let Some(subresource) = &options.subresource {
+            target = target.subresource(subresource)?;
+        }
+        let (content_type, patch) = match patch {
+            Patch::Json(patch) => ("application/json-patch+json", patch),
+            Patch::Merge(patch) => ("application/merge-patch+json", patch),
+            Patch::Strategic(patch) => ("application/strategic-merge-patch+json", patch),
+        };
+        let call =
+            Call::new(Method::PATCH, target.path()).write(options).body(content_type, patch.to_string().into_bytes());
+        object(self.call_about(cx, &o.gvk(), call).await?)
     }
 
-    async fn delete(
-        &self,
-        cx: &Context,
-        object_ref: &ObjectRef,
-        options: &DeleteOptions,
-    ) -> Result<bool, ClusterError> {
-        let path = self.path(cx, object_ref).await?;
-        match self.send(cx, Request::delete(path, Body::Delete(options))).await {
+    async fn delete(&self, cx: &Context, o: &ObjectRef, options: &DeleteOptions) -> Result<bool, ClusterError> {
+        let mut preconditions = Map::new();
+        let wanted = &options.preconditions;
+        for (key, value) in [("uid", &wanted.uid), ("resourceVersion", &wanted.resource_version)] {
+            preconditions.extend(value.as_ref().map(|value| (key.to_owned(), Value::from(value.as_str()))));
+        }
+        let mut body = json!({
+            "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions,
+            "propagationPolicy": match options.propagation {
+                Propagation::Background => "Background",
+                Propagation::Foreground => "Foreground",
+                Propagation::Orphan => "Orphan",
+            },
+        });
+        if options.dry_run {
+            body["dryRun"] = json!(["All"]);
+        }
+        let call = Call::new(Method::DELETE, self.target_of(cx, o).await?.path())
+            .body("application/json", body.to_string().into_bytes());
+        match self.call_about(cx, &o.gvk(), call).await {
             Ok(_) => Ok(true),
             Err(ClusterError::Api(status)) if status.code == 404 => Ok(false),
             Err(error) => Err(error),
@@ -206,44 +230,7 @@ impl Cluster for KubeCluster {
     }
 
     fn impersonate(&self, identity: &Identity) -> Result<Arc<dyn Cluster>, ClusterError> {
-        if identity.user.trim().is_empty() {
-            return Err(invalid("impersonation needs a user; without one the request would be our own".to_owned()));
-        }
+        request::check_identity(identity)?;
         Ok(Arc::new(Self { identity: Some(identity.clone()), ..self.clone() }))
-    }
-}
-
-fn watch_event(event: kube::core::WatchEvent<Value>) -> Result<WatchEvent, ClusterError> {
-    Ok(match event {
-        kube::core::WatchEvent::Added(value) => WatchEvent::Added(object(value)?),
-        kube::core::WatchEvent::Modified(value) => WatchEvent::Modified(object(value)?),
-        kube::core::WatchEvent::Deleted(value) => WatchEvent::Deleted(object(value)?),
-        kube::core::WatchEvent::Bookmark(bookmark) => WatchEvent::Bookmark(bookmark.metadata.resource_version),
-        kube::core::WatchEvent::Error(status) => return Err(error::from_status(*status)),
-    })
-}
-
-impl fmt::Debug for KubeCluster {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KubeCluster")
-            .field("as", &self.identity.as_ref().map(|identity| &identity.user))
-            .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn h34_nobody_is_never_impersonated() {
-        let service = tower::service_fn(|_: http::Request<kube::client::Body>| async {
-            Ok::<_, std::convert::Infallible>(http::Response::new(kube::client::Body::empty()))
-        });
-        let cluster = KubeCluster::new(kube::Client::new(service, "default"));
-        for user in ["", "  "] {
-            let identity = Identity { user: user.into(), groups: vec!["system:masters".into()] };
-            assert!(matches!(cluster.impersonate(&identity), Err(ClusterError::Invalid(_))));
-        }
     }
 }

@@ -1,152 +1,126 @@
-//! Requests: paths, queries, bodies, and whom they are made for.
+//! How requests are put together.
 
-use flux_core::cluster::{ClusterError, DeleteOptions, Identity, Patch, Propagation, Resource, WriteOptions};
-use flux_core::{Gvk, Object};
-use http::{Method, header};
-use serde_json::{Value, json};
+use flux_core::cluster::{ClusterError, Identity, Resource, WriteOptions};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request};
+use kube::client::Body;
 
-use super::error::invalid;
-
-/// The path of an API group at a version.
-pub(super) fn group_version(gvk: &Gvk) -> String {
-    match gvk.group.as_str() {
-        "" => format!("/api/{}", escape(&gvk.version)),
-        group => format!("/apis/{}/{}", escape(group), escape(&gvk.version)),
-    }
-}
-
-/// The path of a kind, in a namespace if it lives in one.
-pub(super) fn collection(resource: &Resource, namespace: Option<&str>) -> String {
-    let group_version = group_version(&resource.gvk);
-    match namespace.filter(|namespace| resource.namespaced && !namespace.is_empty()) {
-        Some(namespace) => format!("{group_version}/namespaces/{}/{}", escape(namespace), resource.plural),
-        None => format!("{group_version}/{}", resource.plural),
-    }
-}
-
-/// A part of a path or query in which only what RFC 3986 calls unreserved stays as it is.
-pub(super) fn escape(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut escaped, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(byte.into()),
-            byte => escaped.push_str(&format!("%{byte:02X}")),
-        }
-        escaped
-    })
-}
-
-/// What a request carries.
-pub(super) enum Body<'a> {
-    None,
-    Object(&'a Object),
-    Apply(&'a Object),
-    Patch(&'a Patch),
-    Delete(&'a DeleteOptions),
-}
-
-/// A request in the making.
-pub(super) struct Request {
-    method: Method,
+/// What a request is about: a kind, perhaps in a namespace, perhaps one object, perhaps a part of it.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
     path: String,
-    subresource: Option<String>,
-    query: Vec<(&'static str, String)>,
-    content_type: &'static str,
-    body: Result<Vec<u8>, serde_json::Error>,
 }
 
-impl Request {
-    pub(super) fn get(path: String) -> Self {
-        Self::new(Method::GET, path, Body::None)
+impl Target {
+    /// All objects of a kind in a namespace, or everywhere.
+    pub(super) fn new(resource: Resource, namespace: &str) -> Result<Self, ClusterError> {
+        let root = if resource.gvk.group.is_empty() { "/api" } else { "/apis" };
+        let mut path = format!("{root}/{}", resource.gvk.api_version());
+        if resource.namespaced && !namespace.is_empty() {
+            path = format!("{path}/namespaces/{}", segment(namespace)?);
+        }
+        Ok(Self { path: format!("{path}/{}", segment(&resource.plural)?) })
     }
 
-    pub(super) fn post(path: String, body: Body<'_>) -> Self {
-        Self::new(Method::POST, path, body)
+    /// One object of them.
+    pub(super) fn named(self, name: &str) -> Result<Self, ClusterError> {
+        Ok(Self { path: format!("{}/{}", self.path, segment(name)?) })
     }
 
-    pub(super) fn put(path: String, body: Body<'_>) -> Self {
-        Self::new(Method::PUT, path, body)
+    pub(super) fn subresource(self, name: &str) -> Result<Self, ClusterError> {
+        Ok(Self { path: format!("{}/{}", self.path, segment(name)?) })
     }
 
-    pub(super) fn patch(path: String, body: Body<'_>) -> Self {
-        Self::new(Method::PATCH, path, body)
+    pub(super) fn path(&self) -> String {
+        self.path.clone()
     }
+}
 
-    pub(super) fn delete(path: String, body: Body<'_>) -> Self {
-        Self::new(Method::DELETE, path, body)
+/// A name as one segment of a path. What would lead elsewhere is refused.
+fn segment(name: &str) -> Result<String, ClusterError> {
+    if name.is_empty() || name == "." || name == ".." || name.contains(['/', '%']) {
+        return Err(ClusterError::Invalid(format!("{name:?} cannot be a name in a path")));
     }
+    Ok(encode(name))
+}
 
-    fn new(method: Method, path: String, body: Body<'_>) -> Self {
-        let (content_type, body) = match body {
-            Body::None => ("application/json", Ok(Vec::new())),
-            Body::Object(object) => ("application/json", serde_json::to_vec(object)),
-            Body::Apply(object) => ("application/apply-patch+yaml", serde_json::to_vec(object)),
-            Body::Patch(Patch::Json(patch)) => ("application/json-patch+json", serde_json::to_vec(patch)),
-            Body::Patch(Patch::Merge(patch)) => ("application/merge-patch+json", serde_json::to_vec(patch)),
-            Body::Patch(Patch::Strategic(patch)) => {
-                ("application/strategic-merge-patch+json", serde_json::to_vec(patch))
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
+                encoded.push(char::from(byte))
             }
-            Body::Delete(options) => ("application/json", serde_json::to_vec(&delete_options(options))),
-        };
-        Self { method, path, subresource: None, query: Vec::new(), content_type, body }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// One request.
+#[derive(Debug)]
+pub(super) struct Call {
+    method: Method,
+    uri: String,
+    content: Option<(&'static str, Vec<u8>)>,
+}
+
+impl Call {
+    pub(super) fn new(method: Method, path: String) -> Self {
+        Self { method, uri: path, content: None }
     }
 
-    pub(super) fn query(mut self, key: &'static str, value: Option<&str>) -> Self {
+    pub(super) fn query(mut self, key: &str, value: Option<&str>) -> Self {
         if let Some(value) = value {
-            self.query.push((key, escape(value)));
+            let separator = if self.uri.contains('?') { '&' } else { '?' };
+            self.uri = format!("{}{separator}{key}={}", self.uri, encode(value));
         }
         self
     }
 
-    pub(super) fn writing(mut self, options: &WriteOptions) -> Self {
-        self.subresource.clone_from(&options.subresource);
+    pub(super) fn write(self, options: &WriteOptions) -> Self {
         let manager = Some(options.field_manager.as_str()).filter(|manager| !manager.is_empty());
         self.query("fieldManager", manager).query("dryRun", options.dry_run.then_some("All"))
     }
 
-    pub(super) fn build(self, identity: Option<&Identity>) -> Result<http::Request<Vec<u8>>, ClusterError> {
-        let mut uri = self.path;
-        if let Some(subresource) = self.subresource {
-            uri.push('/');
-            uri.push_str(&escape(&subresource));
-        }
-        for (i, (key, value)) in self.query.iter().enumerate() {
-            uri.push(if i == 0 { '?' } else { '&' });
-            uri.push_str(&format!("{key}={value}"));
-        }
-        let mut builder = http::Request::builder()
-            .method(self.method)
-            .uri(uri)
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, self.content_type);
+    pub(super) fn body(mut self, content_type: &'static str, body: Vec<u8>) -> Self {
+        self.content = Some((content_type, body));
+        self
+    }
+
+    /// The request, made as somebody else where an identity is given.
+    pub(super) fn build(self, identity: Option<&Identity>) -> Result<Request<Body>, ClusterError> {
+        let mut request = Request::builder().method(self.method).uri(self.uri).header(ACCEPT, "application/json");
         if let Some(identity) = identity {
-            builder = builder.header("Impersonate-User", &identity.user);
+            check_identity(identity)?;
+            request = request.header("Impersonate-User", identity.user.as_str());
             for group in &identity.groups {
-                builder = builder.header("Impersonate-Group", group);
+                request = request.header("Impersonate-Group", group.as_str());
             }
         }
-        let body = self.body.map_err(|error| invalid(error.to_string()))?;
-        builder.body(body).map_err(|error| invalid(error.to_string()))
+        let body = match self.content {
+            Some((content_type, body)) => {
+                request = request.header(CONTENT_TYPE, content_type);
+                Body::from(body)
+            }
+            None => Body::empty(),
+        };
+        request.body(body).map_err(|error| ClusterError::Invalid(error.to_string()))
     }
 }
 
-fn delete_options(options: &DeleteOptions) -> Value {
-    let policy = match options.propagation {
-        Propagation::Background => "Background",
-        Propagation::Foreground => "Foreground",
-        Propagation::Orphan => "Orphan",
-    };
-    let mut value = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": policy});
-    let preconditions =
-        [("uid", &options.preconditions.uid), ("resourceVersion", &options.preconditions.resource_version)];
-    for (key, wanted) in preconditions {
-        if let Some(wanted) = wanted {
-            value["preconditions"][key] = json!(wanted);
+/// Whether an identity names somebody. One that does not must never fall back to the rights of the client itself.
+pub(super) fn check_identity(identity: &Identity) -> Result<(), ClusterError> {
+    if identity.user.trim().is_empty() {
+        return Err(ClusterError::Invalid("an identity needs a user name".into()));
+    }
+    let names = std::iter::once(&identity.user).chain(&identity.groups);
+    for name in names {
+        if name.trim().is_empty() || HeaderValue::from_str(name).is_err() {
+            return Err(ClusterError::Invalid(format!("{name:?} cannot be a user or group name")));
         }
     }
-    if options.dry_run {
-        value["dryRun"] = json!(["All"]);
-    }
-    value
+    Ok(())
 }
 
 #[cfg(test)]
@@ -154,18 +128,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_cannot_change_the_path() {
-        assert_eq!(escape("system:node/../x?y#z"), "system%3Anode%2F..%2Fx%3Fy%23z");
-        let resource =
-            Resource { gvk: Gvk::new("apps", "v1", "Deployment"), plural: "deployments".into(), namespaced: true };
-        assert_eq!(collection(&resource, Some("a b")), "/apis/apps/v1/namespaces/a%20b/deployments");
-        assert_eq!(collection(&resource, None), "/apis/apps/v1/deployments");
+    fn h34_an_identity_that_names_nobody_is_refused() {
+        let identity = |user: &str, groups: &[&str]| Identity {
+            user: user.into(),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+        };
+        for bad in [identity("", &[]), identity(" ", &[]), identity("a", &[""]), identity("a\r\nX: y", &[])] {
+            assert!(check_identity(&bad).is_err(), "{bad:?}");
+            assert!(Call::new(Method::GET, "/".into()).build(Some(&bad)).is_err());
+        }
+        let request = Call::new(Method::GET, "/".into()).build(Some(&identity("jane", &["ops", "dev"]))).unwrap();
+        assert_eq!(request.headers()["impersonate-user"], "jane");
+        assert_eq!(request.headers().get_all("impersonate-group").iter().count(), 2);
     }
 
     #[test]
-    fn an_identity_goes_with_every_request() {
-        let identity = Identity::service_account("apps", "deployer");
-        let request = Request::get("/api/v1".into()).build(Some(&identity)).unwrap();
-        assert_eq!(request.headers()["Impersonate-User"], "system:serviceaccount:apps:deployer");
+    fn names_stay_in_their_place_in_the_path() {
+        for name in ["", ".", "..", "a/b", "%2e%2e"] {
+            assert!(segment(name).is_err(), "{name}");
+        }
+        assert_eq!(segment("system:node").unwrap(), "system:node");
+        assert_eq!(encode("a=b,c in (d)?&"), "a%3Db%2Cc%20in%20%28d%29%3F%26");
     }
 }

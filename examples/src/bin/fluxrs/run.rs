@@ -13,7 +13,7 @@ use flux_core::{Cluster, Context, StateStore};
 use flux_examples::terminal::Terminal;
 use flux_kube::api;
 use flux_kube::apiserver::ApiServer;
-use flux_kube::client::KubeCluster;
+use flux_kube::client::{KubeCluster, KubeconfigPolicy};
 use flux_kube::compose::Composition;
 
 use crate::Failure;
@@ -59,7 +59,7 @@ impl Target {
 
     async fn cluster(&self) -> Result<Arc<dyn Cluster>, Failure> {
         Ok(match &self.kubeconfig {
-            Some(path) => Arc::new(KubeCluster::from_kubeconfig_file(path, self.context.as_deref()).await?),
+            Some(path) => Arc::new(KubeCluster::from_kubeconfig_file(path, self.context.as_deref(), &KubeconfigPolicy::trusted()).await?),
             None => Arc::new(ApiServer::default()),
         })
     }

@@ -14,7 +14,7 @@ use flux_core::engine::Engine;
 use flux_core::{Cluster, Context};
 use flux_examples::terminal::Terminal;
 use flux_kube::apiserver::ApiServer;
-use flux_kube::client::KubeCluster;
+use flux_kube::client::{KubeCluster, KubeconfigPolicy};
 use flux_kube::{api, compose::Composition};
 
 /// GitOps in one run. Without arguments it makes its own repository and its own cluster and tells a story with them.
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url =
         arguments.url.ok_or("--kubeconfig needs --url: which repository should be reconciled into the cluster?")?;
     let cluster: Arc<dyn Cluster> = match arguments.kubeconfig {
-        Some(path) => Arc::new(KubeCluster::from_kubeconfig_file(&path, None).await?),
+        Some(path) => Arc::new(KubeCluster::from_kubeconfig_file(&path, None, &KubeconfigPolicy::trusted()).await?),
         None => Arc::new(ApiServer::default()),
     };
     let documents = documents("app", &url, &arguments.branch, &arguments.path);
