@@ -11,7 +11,8 @@ use flux_core::{Artifact, Context, Digest, Revision, Source, SourceError};
 use flux_sources::Credentials;
 use flux_sources::contract::{Fixture, check};
 use flux_sources::oci::{LayerOperation, LayerSelector, OciReference, OciSource, OciSourceBuilder};
-use support::registry::{FLUX_LAYER, Own, Program, layer};
+use support::archive::layer;
+use support::registry::{FLUX_LAYER, Own, Program};
 use support::{HttpServer, respond};
 
 fn source(url: String, reference: OciReference) -> OciSourceBuilder {
