@@ -31,6 +31,7 @@ use flux_core::{Artifact, Context, Revision};
 use gix::ObjectId;
 use tokio::time::Instant;
 
+use crate::deadline::{TIMEOUT, bounded};
 use crate::listing::Selection;
 use crate::tls::Tls;
 use local::Local;
@@ -39,9 +40,6 @@ use remote::Remote;
 use transport::Connect;
 
 pub use reference::Reference;
-
-/// The time for one operation when the context sets no deadline: `spec.timeout` of a `GitRepository`.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a remote may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,7 +240,7 @@ impl Source for GitSource {
     async fn resolve(&self, cx: &Context) -> Result<Revision, SourceError> {
         cx.check()?;
         let inner = self.0.clone();
-        let (cx, timeout) = bounded(cx);
+        let (cx, timeout) = with_timeout(cx);
         cx.run_blocking(move |stop| inner.resolve(timeout, stop)).await?
     }
 
@@ -250,14 +248,14 @@ impl Source for GitSource {
         cx.check()?;
         let inner = self.0.clone();
         let revision = revision.clone();
-        let (cx, timeout) = bounded(cx);
+        let (cx, timeout) = with_timeout(cx);
         cx.run_blocking(move |stop| inner.fetch(&revision, timeout, stop)).await?
     }
 }
 
 /// The context with a deadline, and how far away that is.
-fn bounded(cx: &Context) -> (Context, Duration) {
-    let cx = if cx.deadline().is_some() { cx.clone() } else { cx.clone().with_timeout(TIMEOUT) };
+fn with_timeout(cx: &Context) -> (Context, Duration) {
+    let cx = bounded(cx);
     let timeout = cx.deadline().map_or(TIMEOUT, |deadline| deadline.saturating_duration_since(Instant::now()));
     (cx, timeout)
 }

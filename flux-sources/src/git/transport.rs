@@ -56,6 +56,7 @@ fn daemon<'a>(url: &gix::Url, shown: &str, options: Connect<'a>) -> Result<Box<d
     for address in addresses {
         match TcpStream::connect_timeout(&address, CONNECT.min(options.timeout)) {
             Ok(stream) => {
+                stream.set_nodelay(true).map_err(unreachable)?;
                 stream.set_read_timeout(Some(TICK)).map_err(unreachable)?;
                 stream.set_write_timeout(Some(SILENCE)).map_err(unreachable)?;
                 let write = stream.try_clone().map_err(unreachable)?;
