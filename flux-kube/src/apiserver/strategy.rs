@@ -106,10 +106,10 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Fields) {
         ("apiextensions.k8s.io", _) => definition(object),
         _ => {}
     }
-    if has_generation(resource) {
-        if let Some(meta) = metadata(object) {
-            meta.insert("generation".into(), json!(1));
-        }
+    if has_generation(resource)
+        && let Some(meta) = metadata(object)
+    {
+        meta.insert("generation".into(), json!(1));
     }
 }
 

@@ -105,7 +105,8 @@ async fn writes(cx: &Context, c: &dyn Cluster) {
     let at = object.object_ref();
     let merged = c.patch(cx, &at, &Patch::Merge(json!({"data": {"b": "1", "a": null}})), &writer()).await.unwrap();
     assert_eq!(merged.pointer("/data"), Some(&json!({"b": "1"})));
-    let ops = json!([{"op": "test", "path": "/data/b", "value": "1"}, {"op": "replace", "path": "/data/b", "value": "2"}]);
+    let ops =
+        json!([{"op": "test", "path": "/data/b", "value": "1"}, {"op": "replace", "path": "/data/b", "value": "2"}]);
     let patched = c.patch(cx, &at, &Patch::Json(ops.clone()), &writer()).await.unwrap();
     assert_eq!(patched.pointer("/data/b"), Some(&json!("2")));
     assert_eq!(code(c.patch(cx, &at, &Patch::Json(ops), &writer()).await), 422, "the test fails now");

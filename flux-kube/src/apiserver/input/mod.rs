@@ -151,9 +151,12 @@ fn from_protobuf(body: &[u8]) -> Result<Fields, Status> {
 pub(crate) fn delete_options(body: &[u8], encoding: Encoding) -> Result<Value, Status> {
     match encoding {
         Encoding::Protobuf => from_protobuf(body).map(Value::Object),
-        Encoding::Yaml => yaml::read(body, &yaml::ReadOptions::default()).map_err(|e| Status::bad_request(e.to_string())),
-        Encoding::Json => serde_json::from_slice(body)
-            .map_err(|e| Status::bad_request(format!("couldn't get version/kind; json parse error: {}", go_error(body, &e)))),
+        Encoding::Yaml => {
+            yaml::read(body, &yaml::ReadOptions::default()).map_err(|e| Status::bad_request(e.to_string()))
+        }
+        Encoding::Json => serde_json::from_slice(body).map_err(|e| {
+            Status::bad_request(format!("couldn't get version/kind; json parse error: {}", go_error(body, &e)))
+        }),
     }
 }
 

@@ -33,7 +33,10 @@ pub(crate) fn document(registry: &Registry, store: &Store, group: &str, version:
     for resource in registry.in_version(group, version) {
         let name = match &resource.custom {
             Some(custom) => {
-                let definition = store.get(&ResourceKey::new("apiextensions.k8s.io", "customresourcedefinitions"), &super::store::key("", &custom.definition));
+                let definition = store.get(
+                    &ResourceKey::new("apiextensions.k8s.io", "customresourcedefinitions"),
+                    &super::store::key("", &custom.definition),
+                );
                 let schema = definition.and_then(|d| {
                     let versions = d.object.get("spec")?.get("versions")?.as_array()?;
                     let of = versions.iter().find(|v| v.get("name").and_then(Value::as_str) == Some(version))?;

@@ -59,7 +59,10 @@ impl Components {
             let meta = self.reference("meta.v1.ObjectMeta");
             let object = descriptions::field("core.v1.ConfigMap", "metadata");
             for (field, of) in [
-                ("apiVersion", described(json!({"type": "string"}), &descriptions::field("core.v1.ConfigMap", "apiVersion"))),
+                (
+                    "apiVersion",
+                    described(json!({"type": "string"}), &descriptions::field("core.v1.ConfigMap", "apiVersion")),
+                ),
                 ("kind", described(json!({"type": "string"}), &descriptions::field("core.v1.ConfigMap", "kind"))),
                 ("metadata", described(json!({ "allOf": [meta] }), &object)),
             ] {
@@ -180,7 +183,9 @@ impl Components {
                 Scalar::Number => json!({"type": "number", "format": "double"}),
                 Scalar::Boolean => json!({"type": "boolean"}),
                 Scalar::Quantity => json!({"$ref": format!("#/components/schemas/{QUANTITY}")}),
-                Scalar::IntOrString => json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]}),
+                Scalar::IntOrString => {
+                    json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]})
+                }
                 Scalar::Time | Scalar::MicroTime => json!({"type": "string", "format": "date-time"}),
                 Scalar::Bytes => json!({"type": "string", "format": "byte"}),
             },

@@ -169,6 +169,7 @@ impl Schema {
     }
 
     /// The names of all types, in no order.
+    #[cfg(test)]
     pub(crate) fn names(&self) -> impl Iterator<Item = (&str, TypeId)> {
         self.names.iter().map(|(n, id)| (&**n, *id))
     }
