@@ -302,7 +302,7 @@ impl<'o> Build<'o> {
             let limit = self.options.limits.depth;
             return Err(parent.locate(Cause::Limit { what: "kustomizations inside each other", limit }));
         }
-        let mut target = self.load(loader, &parent.chain)?;
+        let mut target = self.load(loader, &parent.chain).map_err(|error| parent.locate(error))?;
         target.build_metadata.clone_from(&parent.build_metadata);
         target.provenance = parent.provenance.as_ref().map(|place| place.join(path));
         self.set_schema(&target, false).map_err(|error| target.locate(error))?;

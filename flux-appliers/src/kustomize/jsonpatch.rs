@@ -37,6 +37,9 @@ impl JsonPatch {
 
     /// Applies all operations.
     pub(super) fn apply(&self, document: &mut Value) -> Result<(), String> {
+        if !document.is_object() && !document.is_array() {
+            return Err("the document is neither an object nor a list".into());
+        }
         for operation in &self.0 {
             let name = operation.get("op").and_then(Value::as_str).unwrap_or("unknown");
             apply(document, name, operation).map_err(|error| format!("{name} operation: {error}"))?;
@@ -147,6 +150,10 @@ fn remove(document: &mut Value, pointer: &str) -> Result<(), String> {
 }
 
 fn replace(document: &mut Value, pointer: &str, value: Value) -> Result<(), String> {
+    if pointer.is_empty() {
+        *document = value;
+        return Ok(());
+    }
     let (container, key) = container(document, pointer)?;
     match container {
         Value::Object(map) => {

@@ -97,7 +97,7 @@ fn lines(text: &[u8]) -> usize {
 }
 
 /// Writes tags out, applies merge keys and makes lines count from the start of the file.
-fn settle(node: &mut Node, lines_before: usize) -> Result<(), Cause> {
+pub(super) fn settle(node: &mut Node, lines_before: usize) -> Result<(), Cause> {
     apply_merges(node)?;
     node::write_tags(node);
     if lines_before > 0 {

@@ -25,6 +25,8 @@ mod build;
 mod config;
 mod crds;
 mod defaults;
+#[cfg(test)]
+mod dialects;
 mod error;
 mod fieldspec;
 mod flux;
