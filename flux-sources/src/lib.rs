@@ -13,7 +13,7 @@
 
 #[cfg(any(feature = "helm", feature = "oci"))]
 mod archive;
-#[cfg(any(feature = "helm", feature = "oci"))]
+#[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
 mod auth;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -34,5 +34,5 @@ pub mod oci;
 #[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
 mod tls;
 
-#[cfg(any(feature = "helm", feature = "oci"))]
+#[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
 pub use auth::Credentials;
