@@ -8,6 +8,7 @@ pub(super) struct Analysis {
     /// It has line breaks.
     pub(super) multiline: bool,
     plain: bool,
+    flow_plain: bool,
     single: bool,
     block: bool,
 }
@@ -26,6 +27,7 @@ impl Analysis {
     pub(super) fn of(text: &str, layout: Layout) -> Self {
         let (mut indicators, mut special, mut tabs) =
             (text.starts_with("---") || text.starts_with("..."), false, false);
+        let mut flow_indicators = indicators;
         let (mut multiline, mut leading, mut trailing_space, mut trailing_break) = (false, false, false, false);
         let (mut break_space, mut space_break) = (false, false);
         let (mut after_space, mut after_break, mut after_white) = (false, false, true);
@@ -41,6 +43,7 @@ impl Analysis {
                 ':' => before_white,
                 _ => false,
             };
+            flow_indicators |= matches!(c, ',' | '?' | '[' | ']' | '{' | '}' | ':');
             // The second generation has no special place for tabs: they are not printable.
             match c {
                 '\t' if layout != Layout::Sigs => tabs = true,
@@ -65,11 +68,22 @@ impl Analysis {
         }
         let unquotable = space_break || special;
         let edges = leading || trailing_space || trailing_break;
+        let plain = !(edges || break_space || unquotable || tabs || multiline || indicators);
         Self {
             multiline,
-            plain: !(edges || break_space || unquotable || tabs || multiline || indicators),
+            plain,
+            flow_plain: plain && !flow_indicators && !text.is_empty(),
             single: !(break_space || unquotable || tabs),
             block: !(trailing_space || unquotable || text.is_empty()),
+        }
+    }
+
+    /// The style that carries the text inside brackets or braces.
+    pub(super) fn flow_style(&self, wanted: Style, simple_key: bool) -> Style {
+        match wanted {
+            Style::Plain if !self.flow_plain => self.style(Style::Single, simple_key),
+            Style::Literal | Style::Folded => Style::Double,
+            other => self.style(other, simple_key),
         }
     }
 

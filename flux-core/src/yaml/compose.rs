@@ -12,8 +12,8 @@ use super::node::{Content, Node, Scalar};
 #[derive(Clone)]
 enum Recorded {
     Scalar(Scalar),
-    SequenceStart,
-    MappingStart,
+    SequenceStart(bool),
+    MappingStart(bool),
     End,
     Alias(Range<usize>),
 }
@@ -71,20 +71,20 @@ impl<'t> Composer<'t> {
                     self.record(|| Recorded::Scalar(scalar.clone()), at);
                     self.close(anchor);
                     self.built += 1;
-                    tree.add(Node { content: Content::Scalar(scalar), line: at.0, column: at.1 })
+                    tree.add(Node { content: Content::Scalar(scalar), line: at.0, column: at.1, flow: false })
                 }
-                Event::SequenceStart(anchor) => {
+                Event::SequenceStart(anchor, flow) => {
                     anchored.push(self.open(anchor));
-                    self.record(|| Recorded::SequenceStart, at);
+                    self.record(|| Recorded::SequenceStart(flow), at);
                     self.built += 1;
-                    tree.open(Content::Sequence(Vec::new()), at)?;
+                    tree.open(Content::Sequence(Vec::new()), flow, at)?;
                     None
                 }
-                Event::MappingStart(anchor) => {
+                Event::MappingStart(anchor, flow) => {
                     anchored.push(self.open(anchor));
-                    self.record(|| Recorded::MappingStart, at);
+                    self.record(|| Recorded::MappingStart(flow), at);
                     self.built += 1;
-                    tree.open(Content::Mapping(Vec::new()), at)?;
+                    tree.open(Content::Mapping(Vec::new()), flow, at)?;
                     None
                 }
                 Event::End => {
@@ -158,10 +158,10 @@ impl<'t> Composer<'t> {
             match event {
                 Recorded::Alias(range) => ranges.push(range),
                 Recorded::Scalar(scalar) => {
-                    done = tree.add(Node { content: Content::Scalar(scalar), line: at.0, column: at.1 });
+                    done = tree.add(Node { content: Content::Scalar(scalar), line: at.0, column: at.1, flow: false });
                 }
-                Recorded::SequenceStart => tree.open(Content::Sequence(Vec::new()), at)?,
-                Recorded::MappingStart => tree.open(Content::Mapping(Vec::new()), at)?,
+                Recorded::SequenceStart(flow) => tree.open(Content::Sequence(Vec::new()), flow, at)?,
+                Recorded::MappingStart(flow) => tree.open(Content::Mapping(Vec::new()), flow, at)?,
                 Recorded::End => done = tree.close(),
             }
         }
@@ -176,11 +176,11 @@ struct Tree {
 }
 
 impl Tree {
-    fn open(&mut self, content: Content, at: Position) -> Result<(), YamlError> {
+    fn open(&mut self, content: Content, flow: bool, at: Position) -> Result<(), YamlError> {
         if self.open.len() >= self.depth {
             return Err(YamlError::new(at, YamlCause::Limit { what: "levels of nesting", limit: self.depth }));
         }
-        self.open.push((Node { content, line: at.0, column: at.1 }, None));
+        self.open.push((Node { content, line: at.0, column: at.1, flow }, None));
         Ok(())
     }
 

@@ -4,9 +4,10 @@ use serde_json::{Map, Number, Value};
 
 use super::Layout;
 use super::analysis::{Analysis, is_break, is_printable, wanted_style};
-use super::node::Style;
+use super::node::{Content, Node, Scalar, Style, Tag};
 use super::number::{go_float, json_number};
 use super::order::key_order;
+use super::scalar::resolve;
 
 const INDENT: usize = 2;
 /// The longest key that stands before its colon; longer ones need `? `.
@@ -24,6 +25,16 @@ pub(super) fn emit(value: &Value, layout: Layout) -> String {
     emitter.out
 }
 
+/// Writes a node as a document: order, quotes and block styles stay as they were.
+pub(super) fn emit_node(node: &Node, layout: Layout) -> String {
+    let mut emitter = Emitter { out: String::new(), column: 0, layout, fresh: true };
+    emitter.source(node, None, Context::Root);
+    if emitter.column > 0 {
+        emitter.line();
+    }
+    emitter.out
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Context {
     Root,
@@ -31,6 +42,13 @@ enum Context {
     Value,
     /// After `- `, `? ` or `: `: a collection starts on the same line.
     Item,
+}
+
+/// Where a scalar stands.
+#[derive(Clone, Copy)]
+enum Place {
+    Block { key: bool },
+    Flow { key: bool },
 }
 
 struct Emitter {
@@ -46,11 +64,7 @@ impl Emitter {
     fn node(&mut self, value: &Value, indent: Option<usize>, context: Context) {
         match value {
             Value::Array(items) if !items.is_empty() => {
-                let nested = match (context, indent) {
-                    (_, None) => 0,
-                    (Context::Value, Some(indent)) if self.layout != Layout::Wide => indent,
-                    (_, Some(indent)) => indent + INDENT,
-                };
+                let nested = self.sequence_indent(indent, context);
                 for item in items {
                     self.start(nested);
                     self.indicator("- ");
@@ -64,6 +78,15 @@ impl Emitter {
                 }
                 self.scalar(scalar, indent.map_or(INDENT, |indent| indent + INDENT), false);
             }
+        }
+    }
+
+    /// Where the items of a sequence stand.
+    fn sequence_indent(&self, indent: Option<usize>, context: Context) -> usize {
+        match (context, indent) {
+            (_, None) => 0,
+            (Context::Value, Some(indent)) if self.layout != Layout::Wide => indent,
+            (_, Some(indent)) => indent + INDENT,
         }
     }
 
@@ -84,6 +107,120 @@ impl Emitter {
                 self.text(":");
                 self.node(value, Some(indent), Context::Value);
             }
+        }
+    }
+
+    fn source(&mut self, node: &Node, indent: Option<usize>, context: Context) {
+        match &node.content {
+            Content::Sequence(items) if !items.is_empty() && !node.flow => {
+                let nested = self.sequence_indent(indent, context);
+                for item in items {
+                    self.start(nested);
+                    self.indicator("- ");
+                    self.source(item, Some(nested), Context::Item);
+                }
+            }
+            Content::Mapping(entries) if !entries.is_empty() && !node.flow => {
+                let nested = indent.map_or(0, |indent| indent + INDENT);
+                for (key, value) in entries {
+                    self.start(nested);
+                    match &key.content {
+                        Content::Scalar(scalar) if !scalar.text.contains('\n') && scalar.text.len() <= SIMPLE_KEY => {
+                            self.source_scalar(scalar, nested + INDENT, Place::Block { key: true });
+                            self.text(":");
+                            self.source(value, Some(nested), Context::Value);
+                        }
+                        _ => {
+                            self.indicator("? ");
+                            self.source(key, Some(nested), Context::Item);
+                            self.start(nested);
+                            self.indicator(": ");
+                            self.source(value, Some(nested), Context::Item);
+                        }
+                    }
+                }
+            }
+            leaf => {
+                let nothing = matches!(leaf, Content::Scalar(s) if s.text.is_empty() && s.style == Style::Plain)
+                    && !matches!(leaf, Content::Scalar(s) if s.tag == Some(Tag::Str));
+                if context == Context::Value && !nothing {
+                    self.text(" ");
+                }
+                match leaf {
+                    Content::Scalar(scalar) => {
+                        let indent = indent.map_or(INDENT, |indent| indent + INDENT);
+                        self.source_scalar(scalar, indent, Place::Block { key: false });
+                    }
+                    _ => self.flow(node),
+                }
+            }
+        }
+    }
+
+    /// A collection in brackets or braces, on one line.
+    fn flow(&mut self, node: &Node) {
+        match &node.content {
+            Content::Scalar(scalar) => self.source_scalar(scalar, 0, Place::Flow { key: false }),
+            Content::Sequence(items) => {
+                self.char('[');
+                for (i, item) in items.iter().enumerate() {
+                    self.text(if i > 0 { ", " } else { "" });
+                    self.flow(item);
+                }
+                self.char(']');
+            }
+            Content::Mapping(entries) => {
+                self.char('{');
+                for (i, (key, value)) in entries.iter().enumerate() {
+                    self.text(if i > 0 { ", " } else { "" });
+                    match &key.content {
+                        Content::Scalar(scalar) => self.source_scalar(scalar, 0, Place::Flow { key: true }),
+                        _ => {
+                            self.text("? ");
+                            self.flow(key);
+                        }
+                    }
+                    self.text(": ");
+                    self.flow(value);
+                }
+                self.char('}');
+            }
+        }
+    }
+
+    fn source_scalar(&mut self, scalar: &Scalar, indent: usize, place: Place) {
+        let (Place::Block { key } | Place::Flow { key }) = place;
+        let quoted = scalar.style != Style::Plain;
+        let plain = resolve(&scalar.text, false).tag();
+        let is_string = scalar.tag.as_ref().is_some_and(|tag| *tag == Tag::Str);
+        let wanted = if quoted {
+            scalar.style
+        } else if scalar.text.contains('\n') {
+            Style::Literal
+        } else if is_string && plain != Tag::Str {
+            Style::Double
+        } else {
+            Style::Plain
+        };
+        // A tag that neither text nor quotes would give is written.
+        if let Some(tag) = scalar.tag.as_ref().filter(|tag| **tag != plain && **tag != Tag::Str && **tag != Tag::Merge)
+        {
+            self.text(tag.as_str());
+            self.text(" ");
+        }
+        if scalar.text.is_empty() && wanted == Style::Plain && !key {
+            return;
+        }
+        let analysis = Analysis::of(&scalar.text, self.layout);
+        let style = match place {
+            Place::Block { key } => analysis.style(wanted, key),
+            Place::Flow { key } => analysis.flow_style(wanted, key),
+        };
+        match style {
+            Style::Plain => self.plain(&scalar.text, indent, key),
+            Style::Single => self.single_quoted(&scalar.text, indent, key),
+            Style::Double => self.double_quoted(&scalar.text, indent, key),
+            Style::Literal | Style::Folded => self.literal(&scalar.text, indent),
         }
     }
 

@@ -130,6 +130,14 @@ pub fn read_documents(text: &[u8], options: &ReadOptions) -> Result<Vec<Document
     Ok(documents)
 }
 
+/// Reads the first document of a text as a node; `None` where there is none.
+///
+/// # Errors
+/// As [`read_nodes`]. What follows the first document is not looked at.
+pub fn read_first_node(text: &[u8], limits: Limits) -> Result<Option<Node>, YamlError> {
+    Composer::new(text, limits)?.next_document()
+}
+
 /// Reads every document of a text as nodes, which keep positions and the spelling of scalars.
 ///
 /// # Errors
@@ -146,4 +154,53 @@ pub fn read_nodes(text: &[u8], limits: Limits) -> Result<Vec<Node>, YamlError> {
 /// Writes one document, with the keys of every mapping in Go's order, ending in a line break.
 pub fn write(value: &Value, layout: Layout) -> String {
     emit::emit(value, layout)
+}
+
+/// Writes one node as a document, with its order and styles as they were, ending in a line break.
+///
+/// Comments are gone.
+pub fn write_node(node: &Node, layout: Layout) -> String {
+    emit::emit_node(node, layout)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn texts_that_end_inside_a_line() {
+        for (text, value) in [
+            ("a: |\n  x", json!({"a": "x"})),
+            ("a: |\n  x\n\n  y", json!({"a": "x\n\ny"})),
+            ("a: |+\n  x", json!({"a": "x"})),
+            ("a: >\n  x\n  y", json!({"a": "x y"})),
+            ("a: |\n  x\n  ", json!({"a": "x\n"})),
+            ("a: |\n  x\n# c", json!({"a": "x\n"})),
+            ("a: |", json!({"a": ""})),
+            ("a: \"é \\\"\"", json!({"a": "é \""})),
+        ] {
+            assert_eq!(read(text.as_bytes(), &ReadOptions::default()), Ok(value), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nodes_keep_their_styles() {
+        let text = "a: {x: \"1\", 'y z': [1, b, \"c\"]}\nl:\n- |-\n  t\n  u\n- 'q'\n- {}\ne:\n";
+        let node = read_first_node(text.as_bytes(), Limits::default()).unwrap().unwrap();
+        assert_eq!(write_node(&node, Layout::Compact), text);
+    }
+
+    #[test]
+    fn hostile_texts_are_errors() {
+        for text in ["a: \"\\", "[!x, y", "a: !%C3%28 x", "a: \"é\\/\"", "- [\n- ]", "%TAG"] {
+            assert!(read(text.as_bytes(), &ReadOptions::default()).is_err(), "{text:?}");
+        }
+        let deep = "[".repeat(100_000);
+        assert!(matches!(
+            read(deep.as_bytes(), &ReadOptions::default()),
+            Err(YamlError { cause: YamlCause::Limit { .. }, .. })
+        ));
+    }
 }

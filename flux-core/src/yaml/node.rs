@@ -10,6 +10,8 @@ pub struct Node {
     pub line: usize,
     /// The column it starts on, from one.
     pub column: usize,
+    /// A collection that was written in brackets or braces.
+    pub flow: bool,
 }
 
 /// The content of a [`Node`].
@@ -130,7 +132,7 @@ impl Scalar {
 impl Node {
     /// A node that no text was read for.
     pub fn new(content: Content) -> Self {
-        Self { content, line: 0, column: 0 }
+        Self { content, line: 0, column: 0, flow: false }
     }
 
     /// A null.

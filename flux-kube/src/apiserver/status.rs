@@ -209,6 +209,11 @@ impl FieldError {
         Self::new(field, "FieldValueInvalid", format!("Invalid value: {shown}: {detail}"))
     }
 
+    /// As [`invalid`](Self::invalid), without the value.
+    pub(crate) fn invalid_omitted(field: impl Into<String>, detail: &str) -> Self {
+        Self::new(field, "FieldValueInvalid", format!("Invalid value: {detail}"))
+    }
+
     pub(crate) fn type_invalid(field: impl Into<String>, shown: &str, detail: &str) -> Self {
         Self::new(field, "FieldValueTypeInvalid", format!("Invalid value: {shown}: {detail}"))
     }

@@ -176,24 +176,26 @@ impl State {
         let name = |key: &str| text(Some(names), key).to_owned();
         let in_use = |n: &str| !n.is_empty() && taken.iter().any(|r| all_names(r).iter().any(|t| t == n));
         let kind_in_use = |n: &str| !n.is_empty() && taken.iter().any(|r| r.kind == n || r.list_kind == n);
+        // The last of several conflicts is the one that is told.
+        let mut found = None;
         if in_use(&name("plural")) {
-            return Some(("PluralConflict", format!("{:?} is already in use", name("plural"))));
+            found = Some(("PluralConflict", name("plural")));
         }
         if in_use(&name("singular")) {
-            return Some(("SingularConflict", format!("{:?} is already in use", name("singular"))));
+            found = Some(("SingularConflict", name("singular")));
         }
         for short in names.get("shortNames").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             if in_use(short) {
-                return Some(("ShortNamesConflict", format!("{short:?} is already in use")));
+                found = Some(("ShortNamesConflict", short.to_owned()));
             }
         }
         if kind_in_use(&name("kind")) {
-            return Some(("KindConflict", format!("{:?} is already in use", name("kind"))));
+            found = Some(("KindConflict", name("kind")));
         }
         if kind_in_use(&name("listKind")) {
-            return Some(("ListKindConflict", format!("{:?} is already in use", name("listKind"))));
+            found = Some(("ListKindConflict", name("listKind")));
         }
-        None
+        found.map(|(reason, name)| (reason, format!("{name:?} is already in use")))
     }
 }
 

@@ -1,7 +1,12 @@
 //! Custom resource definitions: what they make the server serve.
 
+mod definition;
+mod rules;
 pub(crate) mod structural;
 mod types;
+mod validate;
+
+pub(crate) use definition::check as validate_definition;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -179,10 +184,49 @@ pub(crate) fn metadata(resource: &Resource, object: &mut Fields) -> Result<Vec<S
 }
 
 /// The rules of a schema that a custom resource breaks.
-pub(crate) fn validate(_resource: &Resource, _object: &Fields, _old: Option<&Fields>, _errors: &mut Vec<FieldError>) {}
+pub(crate) fn validate(resource: &Resource, object: &Fields, old: Option<&Fields>, errors: &mut Vec<FieldError>) {
+    let Some(custom) = &resource.custom else { return };
+    let mut found = Vec::new();
+    if let Some(scale) = &custom.scale {
+        scale_path(&scale.spec, object, &mut found);
+    }
+    validate::object(&custom.structural, object, &mut found);
+    let blocking = |e: &FieldError| {
+        matches!(
+            e.reason,
+            "FieldValueNotSupported" | "FieldValueRequired" | "FieldValueTooLong" | "FieldValueTooMany" | "FieldValueTypeInvalid"
+        )
+    };
+    if custom.structural.has_rules && found.iter().any(blocking) {
+        let why = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+        found.push(FieldError::invalid("<nil>", &Value::Null, why));
+    } else {
+        rules::run_all(&custom.structural, object, old, &mut found);
+    }
+    errors.extend(found);
+}
 
-/// The rules that a definition breaks.
-pub(crate) fn validate_definition(_object: &Fields, _old: Option<&Fields>, _errors: &mut Vec<FieldError>) {}
+/// What the scale subresource reads must be a number.
+fn scale_path(path: &str, object: &Fields, errors: &mut Vec<FieldError>) {
+    let mut parts = path.trim_start_matches('.').split('.');
+    let mut at = parts.next().and_then(|p| object.get(p));
+    for part in parts {
+        at = at.and_then(|v| v.get(part));
+    }
+    match at {
+        None | Some(Value::Null) => {}
+        Some(v) if v.as_i64().is_none() => {
+            let is = super::gotext::go_type(v);
+            let shown = super::gotext::go_value(v);
+            let why = format!("{path} accessor error: {shown} is of the type {is}, expected int64");
+            errors.push(FieldError::invalid_shown(path, "0", &why));
+        }
+        Some(v) if v.as_i64().is_some_and(|n| n < 0) => {
+            errors.push(FieldError::invalid(path, v, "should be a non-negative integer"));
+        }
+        Some(_) => {}
+    }
+}
 
 /// The order of versions by maturity and number: `v2 > v1 > v1beta2 > v1alpha1 > other`.
 pub(crate) fn version_order(a: &str, b: &str) -> Ordering {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::rules::{self, Rule};
 use crate::apiserver::fields::Fields;
 
 const MAX_DEPTH: usize = 64;
@@ -23,6 +24,9 @@ pub(crate) struct Structural {
     pub(crate) int_or_string: bool,
     /// The schema as it was written, for its value validations.
     pub(crate) raw: Value,
+    pub(crate) rules: Vec<Rule>,
+    /// Whether there are rules here or below.
+    pub(crate) has_rules: bool,
 }
 
 fn flag(v: &Value, key: &str) -> bool {
@@ -50,7 +54,9 @@ impl Structural {
                 raw.shift_remove(key);
             }
         }
-        Structural {
+        let mut out = Structural {
+            rules: rules::compile(s),
+            has_rules: false,
             ty: s.get("type").and_then(Value::as_str).unwrap_or("").to_owned(),
             properties: s
                 .get("properties")
@@ -68,7 +74,30 @@ impl Structural {
             embedded: flag(s, "x-kubernetes-embedded-resource"),
             int_or_string: flag(s, "x-kubernetes-int-or-string"),
             raw,
+        };
+        let below = out.properties.values().chain(out.items.as_deref()).chain(out.additional.as_deref());
+        out.has_rules = !out.rules.is_empty() || below.into_iter().any(|s| s.has_rules);
+        out
+    }
+
+    /// A schema that is part of another.
+    pub(crate) fn parse_part(schema: &Value) -> Structural {
+        Self::node(schema, 0)
+    }
+
+    /// `x-kubernetes-list-map-keys`.
+    pub(crate) fn list_keys(&self) -> Vec<&str> {
+        let keys = self.raw.get("x-kubernetes-list-map-keys").and_then(Value::as_array);
+        keys.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// The item of an old list that an item stands for, if items can be told apart.
+    pub(crate) fn correlated<'a>(&self, item: &Value, old: &'a Value) -> Option<&'a Value> {
+        let keys = self.list_keys();
+        if keys.is_empty() {
+            return None;
         }
+        old.as_array()?.iter().find(|o| keys.iter().all(|k| o.get(*k) == item.get(*k)))
     }
 
     /// Removes fields the schema does not have; returns their paths.

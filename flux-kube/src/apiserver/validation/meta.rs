@@ -114,10 +114,6 @@ fn common(meta: &Value, errors: &mut Vec<FieldError>) {
         for e in names::qualified_name_errors(f) {
             errors.push(FieldError::invalid("metadata.finalizers", &f.into(), &e));
         }
-        if !f.contains('/') && !matches!(f, "orphan" | "foregroundDeletion" | "kubernetes") {
-            let why = "name is neither a standard finalizer name nor is it fully qualified";
-            errors.push(FieldError::invalid("metadata.finalizers", &f.into(), why));
-        }
     }
     let has = |name: &str| {
         meta.get("finalizers").and_then(Value::as_array).is_some_and(|f| f.iter().any(|f| f.as_str() == Some(name)))

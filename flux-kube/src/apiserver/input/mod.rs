@@ -1,5 +1,7 @@
 //! The bodies of requests: JSON and YAML, with the fields that occur twice.
 
+mod protobuf;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +11,7 @@ use serde_json::{Map as JsonMap, Value};
 
 use super::fields::Fields;
 use super::registry::Resource;
-use super::status::{Status, go_quote};
+use super::status::{FieldError, Status, go_quote};
 use super::verbs::Patch;
 
 /// A JSON value, with the paths of fields that occur twice; the last one counts.
@@ -119,9 +121,47 @@ fn go_error(bytes: &[u8], error: &serde_json::Error) -> String {
     format!("invalid character '{at}' {looking}")
 }
 
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Json,
+    Yaml,
+    Protobuf,
+}
+
+/// Reads a message whose envelope says what it is.
+fn from_protobuf(body: &[u8]) -> Result<Fields, Status> {
+    let broken = || Status::bad_request("the body is no message of a known kind");
+    let envelope = protobuf::open(body).ok_or_else(broken)?;
+    let (group, version) = envelope.api_version.split_once('/').unwrap_or(("", &envelope.api_version));
+    let group = super::registry::builtin::type_group(group);
+    let schema = super::schema::Schema::built_in();
+    let name = format!("{group}.{version}.{}", envelope.kind);
+    let ty = schema
+        .named(&name)
+        .or_else(|| (envelope.kind == "DeleteOptions").then(|| schema.named("meta.v1.DeleteOptions")).flatten())
+        .ok_or_else(broken)?;
+    let mut object = protobuf::object(schema, ty, envelope.raw).ok_or_else(broken)?;
+    object.insert("apiVersion".into(), envelope.api_version.into());
+    object.insert("kind".into(), envelope.kind.into());
+    Ok(object)
+}
+
+/// The options of a delete, in whatever encoding.
+pub(crate) fn delete_options(body: &[u8], encoding: Encoding) -> Result<Value, Status> {
+    match encoding {
+        Encoding::Protobuf => from_protobuf(body).map(Value::Object),
+        Encoding::Yaml => yaml::read(body, &yaml::ReadOptions::default()).map_err(|e| Status::bad_request(e.to_string())),
+        Encoding::Json => serde_json::from_slice(body)
+            .map_err(|e| Status::bad_request(format!("couldn't get version/kind; json parse error: {}", go_error(body, &e)))),
+    }
+}
+
 /// Reads an object of a resource from a body. Kind and version may be left out: the path has them.
-pub(crate) fn object(resource: &Resource, body: &[u8], is_yaml: bool) -> Result<(Fields, Vec<String>), Status> {
-    let (value, duplicates) = if is_yaml {
+pub(crate) fn object(resource: &Resource, body: &[u8], encoding: Encoding) -> Result<(Fields, Vec<String>), Status> {
+    let (value, duplicates) = if encoding == Encoding::Protobuf {
+        (Value::Object(from_protobuf(body)?), Vec::new())
+    } else if encoding == Encoding::Yaml {
         let value = yaml::read(body, &yaml::ReadOptions::default()).map_err(|e| {
             Status::bad_request(format!(
                 "the object provided is unrecognized (must be of type {}): couldn't get version/kind; yaml parse error: {e}",
@@ -147,8 +187,10 @@ pub(crate) fn object(resource: &Resource, body: &[u8], is_yaml: bool) -> Result<
 }
 
 /// Reads an object of whatever kind.
-pub(crate) fn any_object(body: &[u8], is_yaml: bool) -> Result<(Fields, Vec<String>), Status> {
-    let value = if is_yaml {
+pub(crate) fn any_object(body: &[u8], encoding: Encoding) -> Result<(Fields, Vec<String>), Status> {
+    let value = if encoding == Encoding::Protobuf {
+        Value::Object(from_protobuf(body)?)
+    } else if encoding == Encoding::Yaml {
         yaml::read(body, &yaml::ReadOptions::default()).map_err(|e| Status::bad_request(e.to_string()))?
     } else {
         json(body).map_err(|e| Status::bad_request(go_error(body, &e)))?.0
@@ -200,7 +242,9 @@ fn check_kind(resource: &Resource, object: &mut Fields) -> Result<(), Status> {
                 resource.api_version
             )));
         }
-        return Err(as_own(format!("no kind {kind:?} is registered for version {version:?}")));
+        let name = super::verbs::meta_str(object, "name");
+        let error = FieldError::invalid("kind", &kind.as_str().into(), &format!("must be {}", resource.kind));
+        return Err(Status::invalid(&resource.group, &kind, name, &[error]));
     }
     let built_in = super::registry::builtin::internal_name(&version, &kind);
     Err(match built_in {

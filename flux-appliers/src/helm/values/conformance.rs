@@ -1,0 +1,1 @@
+//! The recorded behaviour of `--set` and of coalescing.
