@@ -10,10 +10,11 @@
 //!
 //! Every one implements [`Source`](flux_core::Source) and behaves as the [`contract`] says; a source of a host's own can
 //! be held against it with the feature `contract`. What a source leaves out of its artifact is said by [`ignore`] rules.
+//! Artifacts are kept on disk for others by the `store` (feature `store`).
 
-#[cfg(any(feature = "helm", feature = "oci"))]
+#[cfg(any(feature = "helm", feature = "oci", all(test, feature = "store")))]
 mod archive;
-#[cfg(any(feature = "helm", feature = "oci"))]
+#[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
 mod auth;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -31,8 +32,10 @@ mod listing;
 pub mod memory;
 #[cfg(feature = "oci")]
 pub mod oci;
+#[cfg(feature = "store")]
+pub mod store;
 #[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
 mod tls;
 
-#[cfg(any(feature = "helm", feature = "oci"))]
+#[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
 pub use auth::Credentials;

@@ -31,6 +31,7 @@ use flux_core::{Artifact, Context, Revision};
 use gix::ObjectId;
 use tokio::time::Instant;
 
+use crate::auth::Credentials;
 use crate::deadline::{TIMEOUT, bounded};
 use crate::listing::Selection;
 use crate::tls::Tls;
@@ -80,6 +81,7 @@ struct Inner {
     reference: Reference,
     selection: Selection,
     limits: GitLimits,
+    credentials: Credentials,
     tls: Tls,
     temporary: Option<PathBuf>,
 }
@@ -97,6 +99,7 @@ pub struct GitSourceBuilder {
     reference: Reference,
     selection: Selection,
     limits: GitLimits,
+    credentials: Credentials,
     temporary: Option<PathBuf>,
 }
 
@@ -108,6 +111,7 @@ impl GitSource {
             reference: Reference::default(),
             selection: Selection::default(),
             limits: GitLimits::default(),
+            credentials: Credentials::default(),
             temporary: None,
         }
     }
@@ -148,6 +152,13 @@ impl GitSourceBuilder {
         self
     }
 
+    /// Who we are to the server, over `https` and `http`; a user in the URL is used if nothing is said. They are sent to
+    /// no other host.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
     /// Where to put the directory that a fetch needs while it runs; the system's place for temporary files if nothing is
     /// said.
     pub fn temporary_dir(mut self, dir: impl Into<PathBuf>) -> Self {
@@ -161,13 +172,21 @@ impl GitSourceBuilder {
     /// A URL that is none or whose scheme is not known, or a reference that cannot be one.
     pub fn build(self) -> Result<GitSource, SourceError> {
         self.reference.validate()?;
-        let (place, shown) = place(&self.url)?;
+        let (mut place, shown) = place(&self.url)?;
+        let mut credentials = self.credentials;
+        if let Place::Remote(url) = &mut place {
+            let (user, password) = (url.set_user(None), url.set_password(None));
+            if let (Credentials::Anonymous, Some(user)) = (&credentials, user) {
+                credentials = Credentials::basic(user, password.unwrap_or_default());
+            }
+        }
         Ok(GitSource(Arc::new(Inner {
             place,
             shown,
             reference: self.reference,
             selection: self.selection,
             limits: self.limits,
+            credentials,
             tls: Tls::default(),
             temporary: self.temporary,
         })))
@@ -225,7 +244,11 @@ impl Inner {
     }
 
     fn remote<'a>(&'a self, url: &'a gix::Url, limit: u64, timeout: Duration, stop: &'a AtomicBool) -> Remote<'a> {
-        Remote { url, shown: &self.shown, connect: Connect { tls: &self.tls, stop, limit, timeout } }
+        Remote {
+            url,
+            shown: &self.shown,
+            connect: Connect { tls: &self.tls, credentials: &self.credentials, stop, limit, timeout },
+        }
     }
 
     fn temporary(&self) -> std::io::Result<tempfile::TempDir> {
