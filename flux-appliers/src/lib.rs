@@ -1,4 +1,12 @@
 //! How desired state is rendered and applied: kustomize, helm, raw manifests, server-side apply.
 
+#[cfg(feature = "ssa")]
+pub mod health;
 #[cfg(feature = "helm")]
 pub mod helm;
+#[cfg(feature = "kustomize")]
+pub mod kustomize;
+#[cfg(feature = "raw")]
+pub mod raw;
+#[cfg(feature = "ssa")]
+pub mod ssa;

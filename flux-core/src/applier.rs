@@ -1,6 +1,7 @@
 //! How objects reach the place where they should be.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,25 @@ pub trait Applier: fmt::Debug + Send + Sync {
 
     /// Deletes what is owned.
     async fn teardown(&self, cx: &Context, owned: &Inventory) -> Report;
+}
+
+#[async_trait]
+impl<T: Applier + ?Sized> Applier for Arc<T> {
+    async fn plan(&self, cx: &Context, desired: &Manifests, owned: &Inventory) -> Result<Plan, ApplyError> {
+        (**self).plan(cx, desired, owned).await
+    }
+
+    async fn apply(&self, cx: &Context, plan: Plan) -> Report {
+        (**self).apply(cx, plan).await
+    }
+
+    async fn wait(&self, cx: &Context, owned: &Inventory) -> Result<Health, ApplyError> {
+        (**self).wait(cx, owned).await
+    }
+
+    async fn teardown(&self, cx: &Context, owned: &Inventory) -> Report {
+        (**self).teardown(cx, owned).await
+    }
 }
 
 /// What an applier has done, and what is true now.
@@ -124,6 +144,12 @@ pub enum ApplyError {
     /// A guard against deleting too much.
     #[error("refused: {0}")]
     Guard(String),
+    /// The audit journal could not be kept.
+    #[error(transparent)]
+    Audit(#[from] crate::audit::JournalError),
+    /// More than one object failed.
+    #[error("{}", several(.0))]
+    Several(Vec<ApplyError>),
     /// Objects that do not become ready.
     #[error("{0}")]
     NotHealthy(String),
@@ -141,6 +167,15 @@ pub enum ApplyError {
     },
 }
 
+fn several(errors: &[ApplyError]) -> String {
+    const SHOWN: usize = 10;
+    let mut lines: Vec<String> = errors.iter().take(SHOWN).map(ToString::to_string).collect();
+    if errors.len() > SHOWN {
+        lines.push(format!("and {} more", errors.len() - SHOWN));
+    }
+    lines.join("\n")
+}
+
 fn at(origin: &Option<Origin>) -> String {
     origin.as_ref().map(|origin| format!("{origin}: ")).unwrap_or_default()
 }
@@ -150,13 +185,26 @@ fn reason(error: &ClusterError) -> String {
 }
 
 impl ApplyError {
+    /// What happened as one error: the failure itself when there is one, all of them when there are more.
+    pub fn of_several(mut errors: Vec<ApplyError>) -> Option<Self> {
+        match errors.len() {
+            0 | 1 => errors.pop(),
+            _ => Some(Self::Several(errors)),
+        }
+    }
+
     /// What the loop does about it.
     pub fn class(&self) -> Class {
         match self {
+            // What may pass by itself is worth a retry, whatever else failed.
+            Self::Several(errors) => {
+                let classes = || errors.iter().map(Self::class);
+                classes().find(|class| *class == Class::Transient).or_else(|| classes().next()).unwrap_or(Class::Terminal)
+            }
             Self::Object { error, .. } => error.class(),
             Self::Invalid { .. } | Self::Detached | Self::Mismatch(_) | Self::Guard(_) => Class::Terminal,
             Self::OwnedByOther { .. } => Class::Denied,
-            Self::Stale { .. } | Self::NotHealthy(_) => Class::Transient,
+            Self::Stale { .. } | Self::NotHealthy(_) | Self::Audit(_) => Class::Transient,
             Self::Interrupted(interrupted) => interrupted.class(),
             Self::Other { class, .. } => *class,
         }

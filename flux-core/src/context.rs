@@ -9,9 +9,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::AuditSink;
+use crate::artifact::{Artifact, Revision};
+use crate::audit::{self, AuditSink, JournalError};
 use crate::error::Class;
-use crate::event::{Event, EventSink};
+use crate::event::{Event, EventSink, Severity};
+use crate::object::ObjectId;
+use crate::plan::{Action, FieldChange};
 use crate::time::{Clock, Timestamp};
 
 /// Why work was cut short.
@@ -44,6 +47,8 @@ pub struct Context {
     clock: Clock,
     events: Arc<dyn EventSink>,
     audit: Arc<dyn AuditSink>,
+    subject: Arc<str>,
+    artifact: Option<Artifact>,
 }
 
 impl Context {
@@ -54,7 +59,9 @@ impl Context {
             deadline: None,
             clock: Clock::system(),
             events: Arc::new(crate::event::Discard),
-            audit: Arc::new(crate::audit::Discard),
+            audit: Arc::new(audit::Discard),
+            subject: "".into(),
+            artifact: None,
         }
     }
 
@@ -114,14 +121,65 @@ impl Context {
         self.clock.now()
     }
 
-    /// Reports an event.
-    pub fn event(&self, event: Event) {
-        self.events.emit(event);
+    /// The same, working on this subject: what events and the audit journal are about, such as `Kustomization/my-app`.
+    #[must_use]
+    pub fn with_subject(mut self, subject: impl Into<Arc<str>>) -> Self {
+        self.subject = subject.into();
+        self
     }
 
-    /// Where changes are recorded.
-    pub fn audit(&self) -> &dyn AuditSink {
-        &*self.audit
+    /// The same, working on this artifact: whose revision events and the audit journal name.
+    #[must_use]
+    pub fn with_artifact(mut self, artifact: Artifact) -> Self {
+        self.artifact = Some(artifact);
+        self
+    }
+
+    /// What is being worked on.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The revision that is being worked on.
+    pub fn revision(&self) -> Option<&Revision> {
+        self.artifact.as_ref().map(|artifact| &artifact.revision)
+    }
+
+    /// Reports an event about the subject. The message must not hold secret content.
+    pub fn event(&self, severity: Severity, reason: impl Into<String>, message: impl Into<String>) {
+        self.events.emit(Event {
+            time: self.now(),
+            subject: self.subject.to_string(),
+            severity,
+            reason: reason.into(),
+            message: message.into(),
+            revision: self.revision().cloned(),
+            metadata: Default::default(),
+        });
+    }
+
+    /// Records a change to an object in the audit journal, once it was made. `by` is the field manager, or whoever was
+    /// impersonated; `fields` come from a plan, where secrets are masked.
+    ///
+    /// # Errors
+    /// The journal could not be kept: the run should stop here.
+    pub fn record(
+        &self,
+        by: &str,
+        object: ObjectId,
+        action: Action,
+        fields: Vec<FieldChange>,
+    ) -> Result<(), JournalError> {
+        self.audit.record(&audit::Entry {
+            time: self.now(),
+            subject: self.subject.to_string(),
+            by: by.to_owned(),
+            revision: self.revision().cloned(),
+            digest: self.artifact.as_ref().map(|artifact| artifact.digest().clone()),
+            object,
+            action,
+            fields,
+        })
     }
 
     /// A safe point: asks whether to go on.
@@ -191,6 +249,7 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
+            .field("subject", &self.subject)
             .field("cancelled", &self.cancel.is_cancelled())
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()

@@ -1,6 +1,7 @@
 //! How files become objects.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -14,6 +15,13 @@ use crate::manifests::{DuplicateObject, Manifests, Origin};
 pub trait Renderer: fmt::Debug + Send + Sync {
     /// All objects, in order.
     async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, RenderError>;
+}
+
+#[async_trait]
+impl<T: Renderer + ?Sized> Renderer for Arc<T> {
+    async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, RenderError> {
+        (**self).render(cx, artifact).await
+    }
 }
 
 /// Why files could not be turned into objects.

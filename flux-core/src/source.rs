@@ -1,6 +1,7 @@
 //! Where desired state comes from.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -17,6 +18,17 @@ pub trait Source: fmt::Debug + Send + Sync {
 
     /// The files of exactly that revision; an error if they cannot all be had.
     async fn fetch(&self, cx: &Context, revision: &Revision) -> Result<Artifact, SourceError>;
+}
+
+#[async_trait]
+impl<T: Source + ?Sized> Source for Arc<T> {
+    async fn resolve(&self, cx: &Context) -> Result<Revision, SourceError> {
+        (**self).resolve(cx).await
+    }
+
+    async fn fetch(&self, cx: &Context, revision: &Revision) -> Result<Artifact, SourceError> {
+        (**self).fetch(cx, revision).await
+    }
 }
 
 /// Why a source could not say or deliver its revision.

@@ -79,7 +79,12 @@ impl AuditSink for FileJournal {
         let line = state.head.line(entry.clone());
         let mut text = serde_json::to_vec(&line).map_err(|error| io(error.into()))?;
         text.push(b'\n');
-        state.file.write_all(&text).and_then(|()| state.file.sync_data()).map_err(io)?;
+        let length = state.file.metadata().map_err(io)?.len();
+        if let Err(error) = state.file.write_all(&text).and_then(|()| state.file.sync_data()) {
+            // Half a line must not stay in the middle of the journal; if it cannot be cut off, opening it will say so.
+            let _ = state.file.set_len(length);
+            return Err(io(error));
+        }
         state.head = Head { seq: line.seq, hash: line.hash };
         let head = serde_json::to_vec(&state.head).map_err(|error| io(error.into()))?;
         atomic_write(&head_path(&self.path), &head).map_err(io)

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::digest::Digest;
+use crate::manifests::canonical;
+
 pub use id::{Gvk, InvalidId, ObjectId, ObjectRef};
 
 /// One Kubernetes object: ordered JSON with typed access to what every object has.
@@ -58,6 +61,20 @@ impl Object {
     pub fn from_map(map: Map<String, Value>) -> Result<Self, InvalidObject> {
         check(&map)?;
         Ok(Self(Arc::new(map)))
+    }
+
+    /// As [`from_map`](Self::from_map), sharing the content.
+    ///
+    /// # Errors
+    /// Names the first field that is missing or of the wrong type.
+    pub fn from_shared(map: Arc<Map<String, Value>>) -> Result<Self, InvalidObject> {
+        check(&map)?;
+        Ok(Self(map))
+    }
+
+    /// The whole content, to share.
+    pub fn shared(&self) -> Arc<Map<String, Value>> {
+        Arc::clone(&self.0)
     }
 
     /// The whole content.
@@ -200,6 +217,11 @@ impl Object {
     /// Whether this is a core `v1` Secret, whose content is masked wherever it is shown.
     pub fn is_secret(&self) -> bool {
         self.kind() == "Secret" && self.api_version() == "v1"
+    }
+
+    /// The SHA-256 over the content in canonical form: keys sorted.
+    pub fn digest(&self) -> Digest {
+        Digest::sha256(&canonical(self))
     }
 
     fn text(&self, field: &str) -> &str {

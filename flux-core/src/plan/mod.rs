@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::applier::ApplyError;
 use crate::digest::Digest;
 use crate::inventory::Inventory;
-use crate::manifests::{Manifests, Origin, canonical};
+use crate::manifests::{Manifests, Origin};
 use crate::object::{Object, ObjectId, ObjectRef};
 
 pub use diff::{FieldChange, diff};
@@ -108,8 +108,22 @@ impl Change {
             origin: Some(origin),
             fields: Vec::new(),
             observed: live.map(Observed::of),
-            digest: Some(Digest::sha256(&canonical(&desired))),
+            digest: Some(desired.digest()),
             desired: Some(desired),
+        }
+    }
+
+    /// A desired object that needs no write, known by its digest alone: nothing will ask for its content.
+    pub fn still(object: ObjectRef, digest: Digest, origin: Origin, action: Action, observed: Option<Observed>) -> Self {
+        Self {
+            object,
+            action,
+            reason: None,
+            origin: Some(origin),
+            fields: Vec::new(),
+            observed,
+            digest: Some(digest),
+            desired: None,
         }
     }
 
@@ -205,7 +219,7 @@ impl Plan {
         for change in self.changes.iter_mut().filter(|change| change.digest.is_some()) {
             let id = &change.object.id;
             let object = objects.remove(id).ok_or_else(|| ApplyError::Mismatch(format!("{id} is missing")))?;
-            if change.digest.as_ref() != Some(&Digest::sha256(&canonical(&object))) {
+            if change.digest.as_ref() != Some(&object.digest()) {
                 return Err(ApplyError::Mismatch(format!("{id} is not the object that was planned")));
             }
             change.desired = Some(object);

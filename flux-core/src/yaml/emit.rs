@@ -4,9 +4,10 @@ use serde_json::{Map, Number, Value};
 
 use super::Layout;
 use super::analysis::{Analysis, is_break, is_printable, wanted_style};
-use super::node::Style;
+use super::node::{Content, Node, Scalar, Style, Tag};
 use super::number::{go_float, json_number};
 use super::order::key_order;
+use super::scalar::resolve;
 
 const INDENT: usize = 2;
 /// The longest key that stands before its colon; longer ones need `? `.
@@ -18,6 +19,16 @@ const WIDTH: usize = 80;
 pub(super) fn emit(value: &Value, layout: Layout) -> String {
     let mut emitter = Emitter { out: String::new(), column: 0, layout, fresh: true };
     emitter.node(value, None, Context::Root);
+    if emitter.column > 0 {
+        emitter.line();
+    }
+    emitter.out
+}
+
+/// Writes a node as a document: order, quotes and block styles stay as they were.
+pub(super) fn emit_node(node: &Node, layout: Layout) -> String {
+    let mut emitter = Emitter { out: String::new(), column: 0, layout, fresh: true };
+    emitter.source(node, None, Context::Root);
     if emitter.column > 0 {
         emitter.line();
     }
@@ -46,11 +57,7 @@ impl Emitter {
     fn node(&mut self, value: &Value, indent: Option<usize>, context: Context) {
         match value {
             Value::Array(items) if !items.is_empty() => {
-                let nested = match (context, indent) {
-                    (_, None) => 0,
-                    (Context::Value, Some(indent)) if self.layout != Layout::Wide => indent,
-                    (_, Some(indent)) => indent + INDENT,
-                };
+                let nested = self.sequence_indent(indent, context);
                 for item in items {
                     self.start(nested);
                     self.indicator("- ");
@@ -64,6 +71,15 @@ impl Emitter {
                 }
                 self.scalar(scalar, indent.map_or(INDENT, |indent| indent + INDENT), false);
             }
+        }
+    }
+
+    /// Where the items of a sequence stand.
+    fn sequence_indent(&self, indent: Option<usize>, context: Context) -> usize {
+        match (context, indent) {
+            (_, None) => 0,
+            (Context::Value, Some(indent)) if self.layout != Layout::Wide => indent,
+            (_, Some(indent)) => indent + INDENT,
         }
     }
 
@@ -84,6 +100,80 @@ impl Emitter {
                 self.text(":");
                 self.node(value, Some(indent), Context::Value);
             }
+        }
+    }
+
+    fn source(&mut self, node: &Node, indent: Option<usize>, context: Context) {
+        match &node.content {
+            Content::Sequence(items) if !items.is_empty() => {
+                let nested = self.sequence_indent(indent, context);
+                for item in items {
+                    self.start(nested);
+                    self.indicator("- ");
+                    self.source(item, Some(nested), Context::Item);
+                }
+            }
+            Content::Mapping(entries) if !entries.is_empty() => {
+                let nested = indent.map_or(0, |indent| indent + INDENT);
+                for (key, value) in entries {
+                    self.start(nested);
+                    match &key.content {
+                        Content::Scalar(scalar) if !scalar.text.contains('\n') && scalar.text.len() <= SIMPLE_KEY => {
+                            self.source_scalar(scalar, nested + INDENT, true);
+                            self.text(":");
+                            self.source(value, Some(nested), Context::Value);
+                        }
+                        _ => {
+                            self.indicator("? ");
+                            self.source(key, Some(nested), Context::Item);
+                            self.start(nested);
+                            self.indicator(": ");
+                            self.source(value, Some(nested), Context::Item);
+                        }
+                    }
+                }
+            }
+            leaf => {
+                if context == Context::Value {
+                    self.text(" ");
+                }
+                match leaf {
+                    Content::Scalar(scalar) => {
+                        self.source_scalar(scalar, indent.map_or(INDENT, |indent| indent + INDENT), false);
+                    }
+                    Content::Sequence(_) => self.text("[]"),
+                    Content::Mapping(_) => self.text("{}"),
+                }
+            }
+        }
+    }
+
+    fn source_scalar(&mut self, scalar: &Scalar, indent: usize, key: bool) {
+        let quoted = scalar.style != Style::Plain;
+        let plain = resolve(&scalar.text, false).tag();
+        let is_string = scalar.tag.as_ref().is_some_and(|tag| *tag == Tag::Str);
+        let wanted = if quoted {
+            scalar.style
+        } else if scalar.text.contains('\n') {
+            Style::Literal
+        } else if is_string && plain != Tag::Str {
+            Style::Double
+        } else {
+            Style::Plain
+        };
+        // A tag that neither text nor quotes would give is written.
+        if let Some(tag) = scalar.tag.as_ref().filter(|tag| **tag != plain && **tag != Tag::Str && **tag != Tag::Merge) {
+            self.text(tag.as_str());
+            self.text(" ");
+        }
+        if scalar.text.is_empty() && wanted == Style::Plain && !key {
+            return;
+        }
+        match Analysis::of(&scalar.text, self.layout).style(wanted, key) {
+            Style::Plain => self.plain(&scalar.text, indent, key),
+            Style::Single => self.single_quoted(&scalar.text, indent, key),
+            Style::Double => self.double_quoted(&scalar.text, indent, key),
+            Style::Literal | Style::Folded => self.literal(&scalar.text, indent),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The only module that knows the scanner: libyaml's events, turned into ours.
 
+use std::io::{Chain, Read as _};
+
 use libyaml_safer::{EventData, Parser, ScalarStyle};
 
 use super::error::{YamlCause, YamlError};
@@ -23,15 +25,18 @@ pub(super) enum Event {
 
 /// Reads events from a text.
 pub(super) struct Events<'t> {
-    parser: Parser<&'t [u8]>,
+    parser: Parser<Chain<&'t [u8], &'static [u8]>>,
+    ending: Option<Ending>,
     escapes: Option<EscapeCheck<'t>>,
 }
 
 impl<'t> Events<'t> {
     pub(super) fn new(text: &'t [u8]) -> Self {
         let mut parser = Parser::new();
-        parser.set_input(text);
-        Self { parser, escapes: EscapeCheck::new(text) }
+        let ending = Ending::of(text);
+        let line_break: &'static [u8] = if ending.is_some() { b"\n" } else { b"" };
+        parser.set_input(text.chain(line_break));
+        Self { parser, ending, escapes: EscapeCheck::new(text) }
     }
 
     /// The next event and where it starts; `None` at the end of the text.
@@ -50,7 +55,7 @@ impl<'t> Events<'t> {
                 }
                 EventData::DocumentEnd { .. } => Event::DocumentEnd,
                 EventData::Alias { anchor } => Event::Alias(anchor),
-                EventData::Scalar { anchor, tag, value, style, .. } => {
+                EventData::Scalar { anchor, tag, mut value, style, .. } => {
                     let style = match style {
                         ScalarStyle::SingleQuoted => Style::Single,
                         ScalarStyle::DoubleQuoted => Style::Double,
@@ -61,6 +66,9 @@ impl<'t> Events<'t> {
                     if let (Style::Double, Some(check)) = (style, &mut self.escapes) {
                         check.scalar(event.start_mark.index, event.end_mark.index, at)?;
                     }
+                    if let (Style::Literal | Style::Folded, Some(ending)) = (style, &self.ending) {
+                        ending.restore(&mut value, event.end_mark.index);
+                    }
                     Event::Scalar(anchor, Scalar { text: value, tag: tag.as_deref().and_then(Tag::read), style })
                 }
                 EventData::SequenceStart { anchor, .. } => Event::SequenceStart(anchor),
@@ -68,6 +76,31 @@ impl<'t> Events<'t> {
                 EventData::MappingStart { anchor, .. } => Event::MappingStart(anchor),
             };
             return Ok(Some((event, at)));
+        }
+    }
+}
+
+/// A text that does not end in a line break. The scanner panics on a block scalar there, so it is given a line break,
+/// and the scalar loses it again.
+struct Ending {
+    length: u64,
+    is_blank: bool,
+}
+
+impl Ending {
+    fn of(text: &[u8]) -> Option<Self> {
+        if text.is_empty() || text.ends_with(b"\n") {
+            return None;
+        }
+        let bom = if text.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 };
+        let last = text.rsplit(|b| *b == b'\n').next().unwrap_or(text);
+        Some(Self { length: text.len() as u64 - bom, is_blank: last.trim_ascii().is_empty() })
+    }
+
+    fn restore(&self, value: &mut String, end: u64) {
+        let added = if self.is_blank { "\n\n" } else { "\n" };
+        if end > self.length && value.ends_with(added) {
+            value.pop();
         }
     }
 }
@@ -111,5 +144,22 @@ impl<'t> EscapeCheck<'t> {
             escaped = c == '\\' && !escaped;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::yaml::{ReadOptions, read};
+
+    #[test]
+    fn a_block_scalar_may_be_the_end_of_the_text() {
+        for (text, want) in [("a: |\n  x", "x"), ("a: |-\n  x", "x"), ("a: |\n  x\n  ", "x\n"), ("a: >+\n  x\n", "x\n")] {
+            // The scanner's fault depends on how much of the text it has buffered.
+            for padding in [0, 10_000, 16_384] {
+                let text = format!("# {}\n{text}", "-".repeat(padding));
+                let read = read(text.as_bytes(), &ReadOptions::default()).unwrap();
+                assert_eq!(read["a"], want, "{text:?}");
+            }
+        }
     }
 }

@@ -130,6 +130,14 @@ pub fn read_documents(text: &[u8], options: &ReadOptions) -> Result<Vec<Document
     Ok(documents)
 }
 
+/// Reads the first document of a text as a node; `None` where there is none.
+///
+/// # Errors
+/// As [`read_nodes`]. What follows the first document is not looked at.
+pub fn read_first_node(text: &[u8], limits: Limits) -> Result<Option<Node>, YamlError> {
+    Composer::new(text, limits)?.next_document()
+}
+
 /// Reads every document of a text as nodes, which keep positions and the spelling of scalars.
 ///
 /// # Errors
@@ -146,4 +154,11 @@ pub fn read_nodes(text: &[u8], limits: Limits) -> Result<Vec<Node>, YamlError> {
 /// Writes one document, with the keys of every mapping in Go's order, ending in a line break.
 pub fn write(value: &Value, layout: Layout) -> String {
     emit::emit(value, layout)
+}
+
+/// Writes one node as a document, with its order and styles as they were, ending in a line break.
+///
+/// Flow collections are written as blocks, comments are gone.
+pub fn write_node(node: &Node, layout: Layout) -> String {
+    emit::emit_node(node, layout)
 }

@@ -1,0 +1,8 @@
+//! Whether objects are ready: kstatus for the kinds that Kubernetes brings, conditions for the rest, and waiting for it
+//! by watches.
+
+mod kstatus;
+mod wait;
+
+pub use kstatus::{Condition, Status, StatusError, status};
+pub use wait::Wait;

@@ -1,0 +1,123 @@
+//! Field specifications: which field of which kinds a transformer works on.
+
+use std::sync::Arc;
+
+use flux_core::yaml::{Content, Node, Tag};
+
+use super::error::Cause;
+use super::id::{Gvk, split_api_version};
+use super::node::{self, field_text};
+use super::path;
+
+/// A field of the kinds that its group, version and kind select.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FieldSpec {
+    pub(super) gvk: Gvk,
+    pub(super) path: Arc<str>,
+    /// Made where it is missing.
+    pub(super) create: bool,
+    parts: Arc<[String]>,
+}
+
+impl FieldSpec {
+    pub(super) fn new(gvk: Gvk, path: &str, create: bool) -> Self {
+        Self { gvk, path: Arc::from(path), create, parts: path::split(path, '/').into() }
+    }
+
+    fn matches(&self, object: &Node) -> bool {
+        if !self.gvk.kind.is_empty() && self.gvk.kind != field_text(object, "kind") {
+            return false;
+        }
+        let (group, version) = split_api_version(field_text(object, "apiVersion"));
+        (self.gvk.group.is_empty() || self.gvk.group == group)
+            && (self.gvk.version.is_empty() || self.gvk.version == version)
+    }
+}
+
+/// What a transformer makes where its field is missing, if it may.
+#[derive(Debug, Clone)]
+pub(super) enum Missing {
+    /// Nothing.
+    Leave,
+    /// A scalar; a null takes on this tag.
+    Scalar(Option<Tag>),
+    /// A mapping.
+    Mapping,
+}
+
+/// Calls `set` for every field of an object that a specification names.
+pub(super) fn each_field(
+    object: &mut Node,
+    spec: &FieldSpec,
+    missing: &Missing,
+    set: &mut dyn FnMut(&mut Node) -> Result<(), Cause>,
+) -> Result<(), Cause> {
+    if !spec.matches(object) {
+        return Ok(());
+    }
+    let missing = if spec.create { missing } else { &Missing::Leave };
+    walk(object, &spec.parts, missing, set).map_err(Cause::field(&*spec.path))
+}
+
+/// Calls `set` for every field of an object that any of several specifications names.
+pub(super) fn each_field_of(
+    object: &mut Node,
+    specs: &[FieldSpec],
+    missing: &Missing,
+    set: &mut dyn FnMut(&mut Node) -> Result<(), Cause>,
+) -> Result<(), Cause> {
+    specs.iter().try_for_each(|spec| each_field(object, spec, missing, set))
+}
+
+fn walk(
+    node: &mut Node,
+    path: &[String],
+    missing: &Missing,
+    set: &mut dyn FnMut(&mut Node) -> Result<(), Cause>,
+) -> Result<(), Cause> {
+    let Some((part, rest)) = path.split_first() else { return set(node) };
+    if node::is_null(node) {
+        return Ok(());
+    }
+    match &mut node.content {
+        Content::Sequence(items) => items.iter_mut().try_for_each(|item| walk(item, path, missing, set)),
+        Content::Mapping(_) => {
+            let name = part.strip_suffix("[]").unwrap_or(part);
+            if name.is_empty() {
+                return Err(Cause::transform("cannot set or create an empty field name"));
+            }
+            let sequence = name.len() != part.len();
+            let missing_here = match missing {
+                _ if sequence => &Missing::Leave,
+                Missing::Leave => &Missing::Leave,
+                missing if rest.is_empty() => missing,
+                _ => &Missing::Mapping,
+            };
+            let found = match missing_here {
+                Missing::Leave => node::field_mut(node, name),
+                Missing::Scalar(_) => node::field_or_insert(node, name, || node::untagged(""))?,
+                Missing::Mapping => node::field_or_insert(node, name, node::mapping)?,
+            };
+            let Some(found) = found else { return Ok(()) };
+            if node::is_null(found) {
+                fill_null(found, missing_here, sequence);
+            }
+            walk(found, rest, missing, set)
+        }
+        Content::Scalar(_) => Err(Cause::transform("expected sequence or mapping node")),
+    }
+}
+
+/// A null at a place that has a kind takes on this kind.
+fn fill_null(node: &mut Node, missing: &Missing, sequence: bool) {
+    match missing {
+        _ if sequence => node.content = Content::Sequence(Vec::new()),
+        Missing::Leave => {}
+        Missing::Mapping => node.content = Content::Mapping(Vec::new()),
+        Missing::Scalar(tag) => {
+            if let Content::Scalar(scalar) = &mut node.content {
+                scalar.tag.clone_from(tag);
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Where a kustomization may read: its own directory and below, of the tree it lies in.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flux_core::Tree;
+
+use super::error::Cause;
+
+/// Supplies what lies outside the tree: bases named by URL.
+///
+/// The engine itself reads nothing but the tree it is given.
+pub trait RemoteBases: Send + Sync + std::fmt::Debug {
+    /// The tree that `url` names and the directory of the kustomization in it.
+    ///
+    /// # Errors
+    /// A text that says why there is none; it becomes the build's error.
+    fn resolve(&self, url: &str) -> Result<(Tree, String), String>;
+}
+
+/// The view that one kustomization has of its tree.
+#[derive(Debug, Clone)]
+pub(super) struct Loader {
+    tree: Tree,
+    root: String,
+    /// The directories that led here, outermost first, in this tree.
+    visited: Vec<String>,
+    /// Whether files outside the root are refused.
+    restricted: bool,
+    remotes: Option<Arc<dyn RemoteBases>>,
+}
+
+/// The directory that a path leads to from another; `None` where it leaves the tree. A leading slash is the tree's root.
+pub(super) fn join(root: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = match path.starts_with('/') {
+        true => Vec::new(),
+        false => root.split('/').filter(|part| !part.is_empty()).collect(),
+    };
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// True where `path` is `dir` or lies below it.
+fn is_within(path: &str, dir: &str) -> bool {
+    dir.is_empty() || path == dir || path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// True for a path that names a Git repository or a web address.
+pub(super) fn is_remote(path: &str) -> bool {
+    path.contains("://")
+        || path.starts_with("git@")
+        || path.starts_with("git::")
+        || path.starts_with("github.com/")
+        || path.starts_with("github.com:")
+        || path.starts_with("gh:")
+        || path.contains("_git/")
+        || path.split_once(".git").is_some_and(|(repo, rest)| {
+            repo.contains('/') && (rest.is_empty() || rest.starts_with(['/', '?'])) && !repo.starts_with('.')
+        })
+}
+
+impl Loader {
+    pub(super) fn new(
+        tree: Tree,
+        path: &str,
+        restricted: bool,
+        remotes: Option<Arc<dyn RemoteBases>>,
+    ) -> Result<Self, Cause> {
+        let root = join("", path).ok_or_else(|| Cause::NotFound { path: path.to_owned() })?;
+        let root = tree.resolve(&root).map_err(|_| Cause::NotFound { path: path.to_owned() })?;
+        if !tree.is_dir(&root) {
+            return Err(match tree.is_file(&root) {
+                true => Cause::WrongKind { path: path.to_owned(), wanted: "a directory to be a root" },
+                false => Cause::NotFound { path: path.to_owned() },
+            });
+        }
+        Ok(Self { tree, root, visited: Vec::new(), restricted, remotes })
+    }
+
+    /// The kustomization's directory, without a leading slash.
+    pub(super) fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// The file that a path names, from the tree's root.
+    pub(super) fn file_name(&self, path: &str) -> String {
+        join(&self.root, path).unwrap_or_else(|| path.to_owned())
+    }
+
+    /// True where a path names a file, whether it may be read or not.
+    pub(super) fn is_file(&self, path: &str) -> bool {
+        join(&self.root, path).is_some_and(|path| self.tree.is_file(&path))
+    }
+
+    /// Reads a file.
+    pub(super) fn load(&self, path: &str) -> Result<Bytes, Cause> {
+        if path.starts_with("http://") || path.starts_with("https://") {
+            return Err(Cause::Unsupported(format!("'{path}' is a remote file; only files of the source are read")));
+        }
+        let outside = || Cause::Outside { path: path.to_owned(), root: format!("/{}", self.root) };
+        let joined = join(&self.root, path).ok_or_else(outside)?;
+        let resolved = self.tree.resolve(&joined).map_err(|_| outside())?;
+        if self.tree.is_dir(&resolved) {
+            return Err(Cause::WrongKind { path: path.to_owned(), wanted: "a file" });
+        }
+        let missing = || Cause::NotFound { path: path.to_owned() };
+        if !self.tree.is_file(&resolved) {
+            return Err(missing());
+        }
+        let dir = resolved.rsplit_once('/').map_or("", |(dir, _)| dir);
+        if self.restricted && !is_within(dir, &self.root) {
+            return Err(outside());
+        }
+        self.tree.read(&resolved).map_err(|_| missing())
+    }
+
+    /// The view of a kustomization that this one names.
+    pub(super) fn enter(&self, path: &str) -> Result<Loader, Cause> {
+        if path.is_empty() {
+            return Err(Cause::NotFound { path: String::new() });
+        }
+        if is_remote(path) {
+            return self.enter_remote(path);
+        }
+        let missing = || Cause::NotFound { path: path.to_owned() };
+        if path.starts_with('/') {
+            return Err(Cause::Outside { path: path.to_owned(), root: format!("/{}", self.root) });
+        }
+        let joined = join(&self.root, path).ok_or_else(missing)?;
+        let root = self.tree.resolve(&joined).map_err(|_| missing())?;
+        if self.tree.is_file(&root) {
+            return Err(Cause::WrongKind { path: path.to_owned(), wanted: "a directory to be a root" });
+        }
+        if !self.tree.is_dir(&root) {
+            return Err(missing());
+        }
+        for visited in self.visited.iter().chain([&self.root]) {
+            if is_within(visited, &root) {
+                return Err(Cause::Cycle { candidate: format!("/{root}"), visited: format!("/{visited}") });
+            }
+        }
+        let mut visited = self.visited.clone();
+        visited.push(self.root.clone());
+        Ok(Loader { root, visited, ..self.clone() })
+    }
+
+    fn enter_remote(&self, url: &str) -> Result<Loader, Cause> {
+        let Some(remotes) = &self.remotes else {
+            return Err(Cause::Unsupported(format!(
+                "'{url}' is a remote base, and no resolver for remote bases was given; vendor it into the source"
+            )));
+        };
+        let (tree, path) = remotes.resolve(url).map_err(|why| Cause::Unsupported(format!("'{url}': {why}")))?;
+        Loader::new(tree, &path, true, Some(Arc::clone(remotes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_inside() {
+        assert_eq!(join("a/b", "../c/./d").as_deref(), Some("a/c/d"));
+        assert_eq!(join("a", "/x").as_deref(), Some("x"));
+        assert_eq!(join("a", "../../x"), None);
+        assert!(is_within("a/b", "a") && !is_within("ab", "a") && is_within("a", ""));
+    }
+
+    #[test]
+    fn remote_names() {
+        for name in ["https://github.com/a/b", "git@github.com:a/b", "github.com/a/b?ref=v1", "ssh://x/y.git"] {
+            assert!(is_remote(name), "{name}");
+        }
+        for name in ["../base", "a/b.yaml", "./x.gitops/y", "base"] {
+            assert!(!is_remote(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! One object of a build with what the build must remember about it.
+
+use std::sync::Arc;
+
+use flux_core::yaml::{Content, Node, Tag};
+
+use super::error::{BuildError, Cause};
+use super::id::{Gvk, Id};
+use super::node::{self, field, field_mut, field_text, text};
+use super::schema::Schema;
+
+/// What a generated object does to one that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Behavior {
+    /// Nothing: it must be new.
+    #[default]
+    Create,
+    /// It takes its place.
+    Replace,
+    /// Its data are added.
+    Merge,
+    /// Not given.
+    Unspecified,
+}
+
+/// A name, namespace and kind that an object once had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Previous {
+    pub(super) name: String,
+    pub(super) namespace: String,
+    pub(super) kind: String,
+}
+
+/// What the build remembers about an object. Kustomize keeps this in annotations that it removes in the end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Memory {
+    pub(super) previous: Vec<Previous>,
+    pub(super) prefixes: Vec<String>,
+    pub(super) suffixes: Vec<String>,
+    pub(super) needs_hash: bool,
+    pub(super) behavior: Behavior,
+    pub(super) allow_name_change: bool,
+    pub(super) allow_kind_change: bool,
+    /// Anything was remembered: empty annotations then go in the end.
+    pub(super) annotated: bool,
+}
+
+/// Where an object came from, or what changed it: the values of the origin and transformer annotations.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Provenance {
+    pub(super) path: String,
+    pub(super) configured_in: String,
+    /// apiVersion, kind, name, namespace.
+    pub(super) configured_by: [String; 4],
+}
+
+/// One object of a build.
+#[derive(Debug, Clone)]
+pub(super) struct Resource {
+    pub(super) node: Node,
+    pub(super) memory: Memory,
+    pub(super) provenance: Option<Provenance>,
+    pub(super) transformations: Vec<Provenance>,
+    /// The variables that take their value from this object.
+    pub(super) vars: Vec<String>,
+    /// The file it was read from, or the kustomization that generated it.
+    pub(super) file: Arc<str>,
+    pub(super) line: usize,
+    /// The kustomizations that led to the file.
+    pub(super) chain: Vec<Arc<str>>,
+}
+
+impl Resource {
+    pub(super) fn new(node: Node) -> Self {
+        let line = node.line;
+        Self {
+            node,
+            memory: Memory::default(),
+            provenance: None,
+            transformations: Vec::new(),
+            vars: Vec::new(),
+            file: Arc::from(""),
+            line,
+            chain: Vec::new(),
+        }
+    }
+
+    pub(super) fn api_version(&self) -> &str {
+        field_text(&self.node, "apiVersion")
+    }
+
+    pub(super) fn kind(&self) -> &str {
+        field_text(&self.node, "kind")
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.meta_text("name")
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        self.meta_text("namespace")
+    }
+
+    fn meta_text(&self, name: &str) -> &str {
+        let value = field(&self.node, "metadata").and_then(|meta| field(meta, name));
+        value.filter(|value| !node::is_null(value)).map_or("", text)
+    }
+
+    pub(super) fn gvk(&self) -> Gvk {
+        Gvk::new(self.api_version(), self.kind())
+    }
+
+    /// Its identity now.
+    pub(super) fn current_id(&self, schema: &Schema) -> Id {
+        let (api_version, kind) = (self.api_version(), self.kind());
+        Id {
+            gvk: Gvk::new(api_version, kind),
+            name: self.name().to_owned(),
+            namespace: self.namespace().to_owned(),
+            cluster_scoped: schema.is_cluster_scoped(api_version, kind),
+        }
+    }
+
+    /// The identities it had, oldest first.
+    pub(super) fn previous_ids(&self) -> impl Iterator<Item = Id> + '_ {
+        self.memory.previous.iter().map(|previous| Id {
+            gvk: Gvk::new(self.api_version(), &previous.kind),
+            name: previous.name.clone(),
+            namespace: previous.namespace.clone(),
+            cluster_scoped: false,
+        })
+    }
+
+    /// The identity it was read with.
+    pub(super) fn original_id(&self, schema: &Schema) -> Id {
+        self.previous_ids().next().unwrap_or_else(|| self.current_id(schema))
+    }
+
+    /// Every identity, oldest first.
+    pub(super) fn ids(&self, schema: &Schema) -> Vec<Id> {
+        self.previous_ids().chain([self.current_id(schema)]).collect()
+    }
+
+    /// Remembers the present identity before a change.
+    pub(super) fn remember_id(&mut self, schema: &Schema) {
+        let id = self.current_id(schema);
+        self.memory.previous.push(Previous {
+            namespace: id.effective_namespace().to_owned(),
+            name: id.name,
+            kind: id.gvk.kind,
+        });
+        self.annotate();
+    }
+
+    /// Notes that something is remembered. Kustomize writes an annotation here, which needs a place.
+    pub(super) fn annotate(&mut self) {
+        self.memory.annotated = true;
+    }
+
+    pub(super) fn set_kind(&mut self, kind: &str) -> Result<(), Cause> {
+        node::set_field(&mut self.node, "kind", node::untagged(kind))
+    }
+
+    pub(super) fn set_api_version(&mut self, api_version: &str) -> Result<(), Cause> {
+        node::set_field(&mut self.node, "apiVersion", node::untagged(api_version))
+    }
+
+    pub(super) fn set_name(&mut self, name: &str) -> Result<(), Cause> {
+        self.set_meta("name", node::untagged(name))
+    }
+
+    /// An empty namespace removes the field.
+    pub(super) fn set_namespace(&mut self, namespace: &str) -> Result<(), Cause> {
+        if namespace.is_empty() {
+            if let Some(meta) = field_mut(&mut self.node, "metadata") {
+                node::clear(meta, "namespace");
+            }
+            return Ok(());
+        }
+        self.set_meta("namespace", node::untagged(namespace))
+    }
+
+    fn set_meta(&mut self, name: &str, value: Node) -> Result<(), Cause> {
+        match node::field_or_insert(&mut self.node, "metadata", node::mapping)? {
+            Some(meta) => node::set_field(meta, name, value),
+            None => Ok(()),
+        }
+    }
+
+    fn meta_map(&self, name: &str) -> Vec<(&str, &str)> {
+        let map = field(&self.node, "metadata").and_then(|meta| field(meta, name));
+        map.map(|map| node::entries(map).iter().map(|(k, v)| (text(k), text(v))).collect()).unwrap_or_default()
+    }
+
+    pub(super) fn labels(&self) -> Vec<(&str, &str)> {
+        self.meta_map("labels")
+    }
+
+    pub(super) fn annotations(&self) -> Vec<(&str, &str)> {
+        self.meta_map("annotations")
+    }
+
+    pub(super) fn annotation(&self, name: &str) -> Option<&str> {
+        let annotations = field(&self.node, "metadata").and_then(|meta| field(meta, "annotations"))?;
+        field(annotations, name).map(text)
+    }
+
+    /// Replaces labels or annotations; none at all removes the field.
+    pub(super) fn set_meta_map(&mut self, name: &str, map: Vec<(String, String)>) -> Result<(), Cause> {
+        let Some(meta) = node::field_or_insert(&mut self.node, "metadata", node::mapping)? else { return Ok(()) };
+        node::clear(meta, name);
+        if map.is_empty() {
+            return Ok(());
+        }
+        let entries = map.into_iter().map(|(key, value)| (Node::string(key), node::tagged(value, Tag::Str)));
+        node::put_field(meta, name, Node::new(Content::Mapping(entries.collect())));
+        Ok(())
+    }
+
+    /// Where an error about this object should point.
+    pub(super) fn error(&self, error: impl Into<BuildError>, schema: &Schema) -> BuildError {
+        let mut error = error.into().of(self.current_id(schema), &self.file, self.line);
+        if error.origin.chain.is_empty() {
+            error.origin.chain.clone_from(&self.chain);
+        }
+        error
+    }
+}

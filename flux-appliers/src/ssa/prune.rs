@@ -1,0 +1,71 @@
+//! Deleting what is no longer desired, and only what is provably ours.
+
+use std::collections::HashSet;
+
+use flux_core::cluster::{DeleteOptions, Preconditions};
+use flux_core::{Action, ApplyError, Change, ClusterError, Context, Object, ObjectRef};
+
+use super::ServerSideApplier;
+use super::live::failed;
+
+/// How often an object is looked at again when it changes under the hand that deletes it.
+const ATTEMPTS: usize = 5;
+
+impl ServerSideApplier {
+    /// What is to be done with an object that is owned and no longer desired.
+    pub(super) fn judge_stale(&self, object: ObjectRef, live: Option<&Object>, desired: &HashSet<String>) -> Change {
+        let skip = |why: String| Change::away(object.clone(), Action::Skip, live).because(why);
+        let Some(live) = live else { return skip("is already gone".into()) };
+        if !self.prune {
+            return skip("is no longer desired and left behind: prune is off".into());
+        }
+        if live.uid().is_some_and(|uid| desired.contains(uid)) {
+            return skip("is desired under another API group".into());
+        }
+        match self.reason_to_keep(live) {
+            Some(why) => skip(why),
+            None => Change::away(live.object_ref(), Action::Delete, Some(live)),
+        }
+    }
+
+    /// Why a live object is not deleted, if it is not: it is no longer ours, or asks to stay.
+    pub(super) fn reason_to_keep(&self, live: &Object) -> Option<String> {
+        if !self.owner.owns(live) {
+            return Some(match self.owner.of(live) {
+                Some(owner) => format!("is now owned by {owner}"),
+                None => "does not carry our labels any more".to_owned(),
+            });
+        }
+        self.directives().keep(live)
+    }
+
+    /// Deletes an object if it is still ours, in the background. With `uid`, only that very object. Answers whether it
+    /// was deleted; if not, it was gone or is to be kept.
+    pub(super) async fn delete(&self, cx: &Context, object: &ObjectRef, uid: Option<&str>) -> Result<bool, ApplyError> {
+        for _ in 0..ATTEMPTS {
+            let live = match self.find(cx, object).await {
+                Ok(Some(live)) => live,
+                Ok(None) => return Ok(false),
+                Err(error) => return Err(failed(object, "read", error)),
+            };
+            if uid.is_some() && live.uid() != uid {
+                return Err(ApplyError::Stale { object: object.id.clone(), change: "was made anew" });
+            }
+            if self.reason_to_keep(&live).is_some() {
+                return Ok(false);
+            }
+            // Bound to what was just looked at: whoever relabels the object in between keeps it.
+            let preconditions = Preconditions {
+                uid: live.uid().map(str::to_owned),
+                resource_version: live.resource_version().map(str::to_owned),
+            };
+            let options = DeleteOptions { preconditions, ..DeleteOptions::default() };
+            match self.cluster.delete(cx, &live.object_ref(), &options).await {
+                Ok(deleted) => return Ok(deleted),
+                Err(ClusterError::Api(status)) if status.code == 409 => {}
+                Err(error) => return Err(failed(object, "delete", super::redact::redact(error, &live))),
+            }
+        }
+        Err(failed(object, "delete", ClusterError::api(409, "Conflict", "the object keeps changing")))
+    }
+}

@@ -1,0 +1,212 @@
+//! One pipeline in the engine: what it remembers, and one run of it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::pipeline::{apply_failed, build_failed};
+use super::{Pipeline, lock};
+use crate::applier::{ApplyError, Report};
+use crate::artifact::{Artifact, Revision};
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::error::Class;
+use crate::event::Severity;
+use crate::manifests::Manifests;
+use crate::plan::Plan;
+use crate::reconcile::{Next, ReconcileError};
+use crate::store::{PipelineState, StateError, StateStore};
+
+/// One pipeline and what it remembers between runs.
+#[derive(Debug)]
+pub(super) struct PipelineUnit {
+    pub(super) pipeline: Pipeline,
+    /// What was stored last, once it was loaded.
+    state: Mutex<Option<PipelineState>>,
+    /// What the last artifact rendered to: the same files are not rendered again.
+    rendered: Mutex<Option<(Artifact, Manifests)>>,
+    attempted: Mutex<Option<Revision>>,
+    /// Everything it owns is to be deleted, and then itself.
+    pub(super) deleting: AtomicBool,
+}
+
+impl PipelineUnit {
+    pub(super) fn new(pipeline: Pipeline) -> Self {
+        Self {
+            pipeline,
+            state: Mutex::default(),
+            rendered: Mutex::default(),
+            attempted: Mutex::default(),
+            deleting: AtomicBool::new(false),
+        }
+    }
+
+    /// The revision that was last applied in full.
+    pub(super) fn last_applied_revision(&self) -> Option<Revision> {
+        lock(&self.state).as_ref()?.last_applied_revision.clone()
+    }
+
+    /// The revision that the last run took up, be it under way or over.
+    pub(super) fn attempted(&self) -> Option<Revision> {
+        lock(&self.attempted).clone()
+    }
+
+    /// One run: render, plan, apply, wait.
+    pub(super) async fn reconcile(
+        &self,
+        cx: &Context,
+        store: &dyn StateStore,
+        artifact: Artifact,
+    ) -> Result<Next, ReconcileError> {
+        let cx = cx.clone().with_artifact(artifact.clone());
+        *lock(&self.attempted) = Some(artifact.revision.clone());
+        let mut state = self.load(store).await?;
+        let outcome = self.bring_about(&cx, store, &artifact, &mut state).await;
+        if let Err(error) = &outcome
+            && !matches!(error.class, Class::Cancelled | Class::NotReady)
+        {
+            cx.event(Severity::Error, error.reason.clone(), crate::error::chain(error));
+        }
+        outcome
+    }
+
+    async fn bring_about(
+        &self,
+        cx: &Context,
+        store: &dyn StateStore,
+        artifact: &Artifact,
+        state: &mut PipelineState,
+    ) -> Result<Next, ReconcileError> {
+        let manifests = self.render(cx, artifact).await.map_err(build_failed)?;
+        let plan = self.plan(cx, &manifests, state).await?;
+        if !plan.is_empty() || state.inventory != plan.inventory() {
+            self.apply(cx, store, plan, state).await?;
+        }
+        if self.pipeline.wait {
+            self.wait_healthy(cx, state).await?;
+        }
+        let revision = &artifact.revision;
+        if state.last_applied_revision.as_ref() != Some(revision) {
+            state.last_applied_revision = Some(revision.clone());
+            state.last_attempted_revision = Some(revision.clone());
+            state.history.record(manifests.digest(), "ReconciliationSucceeded", revision, cx.now());
+            self.save(store, state).await?;
+            cx.event(Severity::Info, "ReconciliationSucceeded", format!("Applied revision: {revision}"));
+        }
+        Ok(Next::Interval)
+    }
+
+    /// The objects of an artifact: those of the last run if the files are the same.
+    async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, crate::RenderError> {
+        if let Some((last, manifests)) = &*lock(&self.rendered)
+            && (last.tree.ptr_eq(&artifact.tree) || last.tree.digest() == artifact.tree.digest())
+        {
+            return Ok(manifests.clone());
+        }
+        let manifests = self.pipeline.render(cx, artifact).await?;
+        *lock(&self.rendered) = Some((artifact.clone(), manifests.clone()));
+        Ok(manifests)
+    }
+
+    async fn plan(&self, cx: &Context, manifests: &Manifests, state: &PipelineState) -> Result<Plan, ReconcileError> {
+        let failed = |error| apply_failed("ReconciliationFailed", error);
+        self.pipeline.plan(cx, manifests, &state.inventory).await.map_err(failed)
+    }
+
+    /// Carries a plan out. What it may create is remembered before, and what is owned after, so that whatever happens in
+    /// between no object is lost sight of.
+    async fn apply(
+        &self,
+        cx: &Context,
+        store: &dyn StateStore,
+        plan: Plan,
+        state: &mut PipelineState,
+    ) -> Result<(), ReconcileError> {
+        let ahead = state.inventory.union(&plan.inventory());
+        if ahead != state.inventory || state.last_attempted_revision.as_ref() != cx.revision() {
+            state.inventory = ahead;
+            state.last_attempted_revision = cx.revision().cloned();
+            self.save(store, state).await?;
+        }
+        // Not cut short at the deadline: the applier ends at its own safe points and says what it did.
+        let report = self.pipeline.applier.apply(cx, plan).await;
+        announce(cx, &report);
+        state.inventory = report.inventory;
+        if let Some(error) = &report.error
+            && let Some(revision) = cx.revision()
+            && error.class() != Class::Cancelled
+        {
+            let digest = lock(&self.rendered).as_ref().map(|(_, manifests)| manifests.digest().clone());
+            let digest = digest.unwrap_or_else(|| Digest::sha256(b""));
+            state.history.record(&digest, "ReconciliationFailed", revision, cx.now());
+        }
+        self.save(store, state).await?;
+        match report.error {
+            Some(error) => Err(apply_failed("ReconciliationFailed", error)),
+            None => Ok(()),
+        }
+    }
+
+    async fn wait_healthy(&self, cx: &Context, state: &PipelineState) -> Result<(), ReconcileError> {
+        let failed = |error| apply_failed("HealthCheckFailed", error);
+        let wait = cx.run(self.pipeline.applier.wait(cx, &state.inventory)).await;
+        let health = wait.map_err(|interrupted| failed(interrupted.into()))?.map_err(failed)?;
+        if health.is_ready() {
+            return Ok(());
+        }
+        Err(failed(ApplyError::NotHealthy(format!("health check failed: {health}"))))
+    }
+
+    /// Deletes everything that is owned, then what is remembered.
+    pub(super) async fn tear_down(&self, cx: &Context, store: &dyn StateStore) -> Result<(), ReconcileError> {
+        let mut state = self.load(store).await?;
+        let report = self.pipeline.applier.teardown(cx, &state.inventory).await;
+        announce(cx, &report);
+        if let Some(error) = report.error {
+            state.inventory = report.inventory;
+            self.save(store, &mut state).await?;
+            cx.event(Severity::Error, "PruneFailed", crate::error::chain(&error));
+            return Err(apply_failed("PruneFailed", error));
+        }
+        *lock(&self.state) = None;
+        store.remove(&self.key()).await.map_err(state_failed)
+    }
+
+    pub(super) fn is_deleting(&self) -> bool {
+        self.deleting.load(Ordering::Relaxed)
+    }
+
+    /// What is remembered: read from the store once, then from memory.
+    pub(super) async fn load(&self, store: &dyn StateStore) -> Result<PipelineState, ReconcileError> {
+        if let Some(state) = &*lock(&self.state) {
+            return Ok(state.clone());
+        }
+        let state = store.load(&self.key()).await.map_err(state_failed)?.unwrap_or_default();
+        *lock(&self.state) = Some(state.clone());
+        Ok(state)
+    }
+
+    async fn save(&self, store: &dyn StateStore, state: &mut PipelineState) -> Result<(), ReconcileError> {
+        // Until the store has it, memory must not vouch for it: a failed write is loaded anew.
+        *lock(&self.state) = None;
+        store.save(&self.key(), state).await.map_err(state_failed)?;
+        *lock(&self.state) = Some(state.clone());
+        Ok(())
+    }
+
+    fn key(&self) -> String {
+        self.pipeline.unit.to_string()
+    }
+}
+
+fn state_failed(error: StateError) -> ReconcileError {
+    let class = if matches!(error, StateError::Corrupt { .. }) { Class::Terminal } else { Class::Transient };
+    ReconcileError::new(class, "StateFailed", error)
+}
+
+/// Tells what was changed, one line an object, as Flux does; nothing when nothing was.
+fn announce(cx: &Context, report: &Report) {
+    let lines: Vec<String> = report.changed().map(ToString::to_string).collect();
+    if !lines.is_empty() {
+        cx.event(Severity::Info, "Progressing", lines.join("\n"));
+    }
+}

@@ -1,0 +1,37 @@
+//! The Flux documents: `GitRepository` and `Kustomization`, as their custom resource definitions have them.
+//!
+//! Field names, types and defaults are those of `source.toolkit.fluxcd.io/v1` and `kustomize.toolkit.fluxcd.io/v1` in
+//! Flux 2.9. A field that Flux has and this library does not carry out yet is an error that says so: it is never ignored.
+
+mod document;
+mod duration;
+mod git_repository;
+mod kustomization;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use document::{Document, DocumentError, Resource, read};
+pub use duration::{GoDuration, InvalidDuration};
+pub use git_repository::{GitRepository, GitRepositoryRef, GitRepositorySpec};
+pub use kustomization::{
+    CommonMetadata, CrossNamespaceSourceReference, DependencyReference, Image, Kustomization, KustomizationSpec, Patch,
+    Selector,
+};
+
+/// What of an object's metadata a Flux document uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// Name.
+    pub name: String,
+    /// Namespace; empty when there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// Labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}

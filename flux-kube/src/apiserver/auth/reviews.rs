@@ -1,0 +1,150 @@
+//! Questions about access, and tokens: what is created to be answered and is not stored.
+
+use serde_json::{Value, json};
+
+use super::{Attributes, User};
+use crate::apiserver::ApiServer;
+use crate::apiserver::fields::Fields;
+use crate::apiserver::registry::ResourceKey;
+use crate::apiserver::status::Status;
+use crate::apiserver::verbs::Target;
+
+fn text(v: Option<&Value>, key: &str) -> String {
+    v.and_then(|v| v.get(key)).and_then(Value::as_str).unwrap_or("").to_owned()
+}
+
+/// Answers a review; `None` if the target is none.
+pub(crate) fn answer(
+    server: &ApiServer,
+    user: &User,
+    target: &Target,
+    object: &Fields,
+) -> Option<Result<Fields, Status>> {
+    let resource = &target.resource;
+    let spec = object.get("spec");
+    let status = match (resource.group.as_str(), resource.kind.as_str()) {
+        ("authorization.k8s.io", "SelfSubjectAccessReview") => access(server, user, spec, ""),
+        ("authorization.k8s.io", kind @ ("SubjectAccessReview" | "LocalSubjectAccessReview")) => {
+            let groups = spec.and_then(|s| s.get("groups")).and_then(Value::as_array).into_iter().flatten();
+            let groups: Vec<String> = groups.filter_map(|g| g.as_str().map(str::to_owned)).collect();
+            let other = User { name: text(spec, "user"), groups };
+            let namespace = if kind == "LocalSubjectAccessReview" { target.namespace.as_str() } else { "" };
+            access(server, &other, spec, namespace)
+        }
+        ("authorization.k8s.io", "SelfSubjectRulesReview") => rules(server, user, &text(spec, "namespace")),
+        ("authentication.k8s.io", "SelfSubjectReview") => {
+            json!({"userInfo": {"username": user.name, "groups": user.groups}})
+        }
+        ("authentication.k8s.io", "TokenReview") => match server.lock().tokens.get(&text(spec, "token")) {
+            Some(user) => json!({"authenticated": true, "user": {"username": user.name, "groups": user.groups}}),
+            None => json!({"user": {}, "error": "token is not known"}),
+        },
+        ("", "ServiceAccount") if target.subresource == "token" => return Some(token(server, target, object)),
+        ("", "Pod") if target.subresource == "eviction" => return Some(evict(server, target)),
+        _ => return None,
+    };
+    let mut out = Fields::new();
+    out.insert("kind".into(), json!(resource.kind));
+    out.insert("apiVersion".into(), json!(resource.api_version));
+    out.insert("metadata".into(), object.get("metadata").cloned().unwrap_or(json!({})));
+    if let Some(spec) = spec {
+        out.insert("spec".into(), spec.clone());
+    }
+    out.insert("status".into(), status);
+    Some(Ok(out))
+}
+
+fn access(server: &ApiServer, user: &User, spec: Option<&Value>, namespace: &str) -> Value {
+    let attributes = match spec.and_then(|s| s.get("nonResourceAttributes")) {
+        Some(path) => {
+            Attributes { verb: text(Some(path), "verb"), path: Some(text(Some(path), "path")), ..Attributes::default() }
+        }
+        None => {
+            let r = spec.and_then(|s| s.get("resourceAttributes"));
+            let sub = text(r, "subresource");
+            let resource = if sub.is_empty() { text(r, "resource") } else { format!("{}/{sub}", text(r, "resource")) };
+            let own = text(r, "namespace");
+            Attributes {
+                verb: text(r, "verb"),
+                group: text(r, "group"),
+                resource,
+                namespace: if own.is_empty() { namespace.to_owned() } else { own },
+                name: text(r, "name"),
+                path: None,
+            }
+        }
+    };
+    let (allowed, reason) = server.lock().allows(user, &attributes);
+    let mut status = json!({ "allowed": allowed });
+    if let (false, Some(status)) = (reason.is_empty(), status.as_object_mut()) {
+        status.insert("reason".into(), json!(reason));
+    }
+    status
+}
+
+fn rules(server: &ApiServer, user: &User, namespace: &str) -> Value {
+    let mut found = server.lock().rules_of(user, namespace, &mut Vec::new());
+    if user.is_master() {
+        found.push(json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}));
+        found.push(json!({"nonResourceURLs": ["*"], "verbs": ["*"]}));
+    }
+    let (paths, resources): (Vec<Value>, Vec<Value>) =
+        found.into_iter().partition(|r| r.get("nonResourceURLs").is_some());
+    json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false})
+}
+
+/// A token for a service account.
+fn token(server: &ApiServer, target: &Target, object: &Fields) -> Result<Fields, Status> {
+    let now = server.inner.clock.now();
+    let mut state = server.lock();
+    state.find(target)?;
+    let spec = object.get("spec");
+    let seconds = spec.and_then(|s| s.get("expirationSeconds")).and_then(Value::as_i64).unwrap_or(3600);
+    let name = format!("system:serviceaccount:{}:{}", target.namespace, target.name);
+    let token = format!("{}.{}.{}", state.ids.suffix(24), state.ids.suffix(24), state.ids.suffix(24));
+    state.tokens.insert(token.clone(), User::new(&name, &[]));
+    let until = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(now);
+    let mut out = Fields::new();
+    out.insert("kind".into(), json!("TokenRequest"));
+    out.insert("apiVersion".into(), json!("authentication.k8s.io/v1"));
+    out.insert("metadata".into(), json!({"name": target.name, "namespace": target.namespace}));
+    out.insert(
+        "spec".into(),
+        json!({"audiences": ["https://kubernetes.default.svc"], "expirationSeconds": seconds, "boundObjectRef": null}),
+    );
+    let until = until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    out.insert("status".into(), json!({"token": token, "expirationTimestamp": until}));
+    Ok(out)
+}
+
+/// Evicts a pod, unless a disruption budget that has nothing left to give covers it.
+fn evict(server: &ApiServer, target: &Target) -> Result<Fields, Status> {
+    use crate::apiserver::selector::LabelSelector;
+    let pod = Target { subresource: String::new(), ..target.clone() };
+    {
+        let state = server.lock();
+        let object = state.find(&pod)?.object.clone();
+        let prefix = format!("{}/", target.namespace);
+        let key = ResourceKey::new("policy", "poddisruptionbudgets");
+        for (_, budget) in state.store.table(&key).into_iter().flat_map(|t| t.range(&prefix)) {
+            let selector = budget.object.get("spec").and_then(|s| s.get("selector")).cloned().unwrap_or(json!({}));
+            let left = budget.object.get("status").and_then(|s| s.get("disruptionsAllowed")).and_then(Value::as_i64);
+            if LabelSelector::from_object(&selector).matches(&object) && left.unwrap_or(0) < 1 {
+                let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+                return Err(Status::new(429, "TooManyRequests", message).with_empty_details());
+            }
+        }
+    }
+    let options = crate::apiserver::verbs::DeleteOptions {
+        now: Some(server.inner.clock.now()),
+        ..crate::apiserver::verbs::DeleteOptions::default()
+    };
+    server.delete_object(&pod, &options)?;
+    let mut out = Fields::new();
+    out.insert("kind".into(), json!("Status"));
+    out.insert("apiVersion".into(), json!("v1"));
+    out.insert("metadata".into(), json!({}));
+    out.insert("status".into(), json!("Success"));
+    out.insert("code".into(), json!(201));
+    Ok(out)
+}

@@ -1,0 +1,270 @@
+//! Value validation: what the schema of a custom resource demands of its values.
+
+use serde_json::Value;
+
+use super::structural::Structural;
+use crate::apiserver::fields::{Fields, equal_values};
+use crate::apiserver::status::FieldError;
+
+type Errors = Vec<FieldError>;
+
+/// Checks an object against its schema.
+pub(super) fn object(schema: &Structural, object: &Fields, errors: &mut Errors) {
+    map(schema, object, "", true, errors);
+    constraints(&schema.raw, &Value::Object(object.clone()), "", errors);
+}
+
+/// Checks a value against its schema; `path` is how messages name it.
+pub(super) fn value(schema: &Structural, v: &Value, path: &str, errors: &mut Errors) {
+    if v.is_null() && schema.nullable {
+        return;
+    }
+    if schema.int_or_string {
+        if !(v.is_string() || is_integer(v)) {
+            wrong_type("integer,string", v, path, errors);
+        }
+    } else if !schema.ty.is_empty() && !has_type(&schema.ty, v) {
+        return wrong_type(&schema.ty, v, path, errors);
+    }
+    match v {
+        Value::Object(fields) => map(schema, fields, path, schema.embedded, errors),
+        Value::Array(items) => list(schema, items, path, errors),
+        _ => {}
+    }
+    constraints(&schema.raw, v, path, errors);
+}
+
+fn is_integer(v: &Value) -> bool {
+    v.as_i64().is_some() || v.as_u64().is_some() || v.as_f64().is_some_and(|f| f.fract() == 0.0)
+}
+
+fn has_type(ty: &str, v: &Value) -> bool {
+    match ty {
+        "object" => v.is_object(),
+        "array" => v.is_array(),
+        "string" => v.is_string(),
+        "boolean" => v.is_boolean(),
+        "integer" => v.is_number() && is_integer(v),
+        "number" => v.is_number(),
+        _ => true,
+    }
+}
+
+fn type_of(v: &Value) -> &'static str {
+    match v {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) if is_integer(v) => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+fn wrong_type(ty: &str, v: &Value, path: &str, errors: &mut Errors) {
+    let is = type_of(v);
+    let why = format!("{path} in body must be of type {ty}: {is:?}");
+    errors.push(FieldError::type_invalid(path, &format!("{is:?}"), &why));
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn map(schema: &Structural, fields: &Fields, path: &str, root: bool, errors: &mut Errors) {
+    for key in schema.raw.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        if !fields.contains_key(key) {
+            errors.push(FieldError::required(join(path, key), ""));
+        }
+    }
+    for (key, v) in fields {
+        if root && matches!(key.as_str(), "apiVersion" | "kind" | "metadata") {
+            continue;
+        }
+        if let Some(property) = schema.properties.get(key) {
+            value(property, v, &join(path, key), errors);
+        } else if let Some(additional) = &schema.additional {
+            value(additional, v, &join(path, key), errors);
+        }
+    }
+    let number = |key: &str| schema.raw.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+    if let Some(max) = number("maxProperties")
+        && fields.len() > max
+    {
+        errors.push(FieldError::too_many(path, fields.len(), max));
+    }
+    if let Some(min) = number("minProperties")
+        && fields.len() < min
+    {
+        let why = format!("{path} in body should have at least {min} properties");
+        errors.push(FieldError::invalid(path, &Value::from(fields.len()), &why));
+    }
+}
+
+fn list(schema: &Structural, items: &[Value], path: &str, errors: &mut Errors) {
+    if let Some(of) = &schema.items {
+        for (i, item) in items.iter().enumerate() {
+            value(of, item, &format!("{path}[{i}]"), errors);
+        }
+    }
+    let number = |key: &str| schema.raw.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+    if let Some(max) = number("maxItems")
+        && items.len() > max
+    {
+        errors.push(FieldError::too_many(path, items.len(), max));
+    }
+    if let Some(min) = number("minItems")
+        && items.len() < min
+    {
+        let why = format!("{path} in body should have at least {min} items");
+        errors.push(FieldError::invalid(path, &Value::from(items.len()), &why));
+    }
+    let keys = schema.list_keys();
+    match schema.raw.get("x-kubernetes-list-type").and_then(Value::as_str) {
+        Some("set") => {
+            for (i, item) in items.iter().enumerate() {
+                if items.iter().take(i).any(|other| equal_values(other, item)) {
+                    errors.push(FieldError::duplicate(format!("{path}[{i}]"), item));
+                }
+            }
+        }
+        Some("map") => {
+            let key_of = |item: &Value| -> Value {
+                let fields = keys.iter().filter_map(|k| Some(((*k).to_owned(), item.get(*k)?.clone())));
+                Value::Object(fields.collect())
+            };
+            for (i, item) in items.iter().enumerate() {
+                let key = key_of(item);
+                if items.iter().take(i).any(|other| key_of(other) == key) {
+                    errors.push(FieldError::duplicate(format!("{path}[{i}]"), &key));
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The constraints that need no knowledge of the structure: bounds, patterns, enumerations, combinations.
+fn constraints(s: &Value, v: &Value, path: &str, errors: &mut Errors) {
+    if let Some(allowed) = s.get("enum").and_then(Value::as_array)
+        && !allowed.iter().any(|a| equal_values(a, v))
+    {
+        let shown: Vec<String> = allowed.iter().map(|a| a.as_str().map_or_else(|| a.to_string(), str::to_owned)).collect();
+        let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+        errors.push(FieldError::not_supported(path, v, &shown));
+    }
+    match v {
+        Value::String(text) => string(s, text, v, path, errors),
+        Value::Number(n) => number(s, n.as_f64().unwrap_or(0.0), v, path, errors),
+        _ => {}
+    }
+    combinations(s, v, path, errors);
+}
+
+fn string(s: &Value, text: &str, v: &Value, path: &str, errors: &mut Errors) {
+    let length = text.chars().count();
+    let bound = |key: &str| s.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+    if let Some(max) = bound("maxLength")
+        && length > max
+    {
+        return errors.push(FieldError::too_long(path, max));
+    }
+    if let Some(min) = bound("minLength")
+        && length < min
+    {
+        let why = format!("{path} in body should be at least {min} chars long");
+        return errors.push(FieldError::invalid(path, v, &why));
+    }
+    if let Some(pattern) = s.get("pattern").and_then(Value::as_str)
+        && regex::Regex::new(pattern).is_ok_and(|r| !r.is_match(text))
+    {
+        let why = format!("{path} in body should match '{pattern}'");
+        return errors.push(FieldError::invalid(path, v, &why));
+    }
+    let format = s.get("format").and_then(Value::as_str).unwrap_or("");
+    if !fits_format(format, text) {
+        let shown = crate::apiserver::status::go_quote(text);
+        let why = format!("{path} in body must be of type {format}: {shown}");
+        errors.push(FieldError::type_invalid(path, &shown, &why));
+    }
+}
+
+fn fits_format(format: &str, text: &str) -> bool {
+    match format {
+        "date-time" => text.parse::<jiff::Timestamp>().is_ok(),
+        "date" => text.parse::<jiff::civil::Date>().is_ok(),
+        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
+        "byte" => text.len() % 4 == 0 && crate::apiserver::base64::decode(text).is_some(),
+        "uuid" | "uuid4" | "uuid3" | "uuid5" => {
+            let hex = text.replace('-', "");
+            hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit())
+        }
+        "email" => text.split_once('@').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty()),
+        "uri" => text.split_once(':').is_some_and(|(scheme, _)| !scheme.is_empty()) || text.starts_with('/'),
+        "cidr" => text.split_once('/').is_some_and(|(a, n)| a.parse::<std::net::IpAddr>().is_ok() && n.parse::<u8>().is_ok()),
+        _ => true,
+    }
+}
+
+fn number(s: &Value, n: f64, v: &Value, path: &str, errors: &mut Errors) {
+    let bound = |key: &str| s.get(key).filter(|b| b.is_number());
+    let exclusive = |key: &str| s.get(key) == Some(&Value::Bool(true));
+    if let Some(max) = bound("maximum") {
+        let limit = max.as_f64().unwrap_or(f64::MAX);
+        let strict = exclusive("exclusiveMaximum");
+        if n > limit || (strict && n >= limit) {
+            let than = if strict { "less than" } else { "less than or equal to" };
+            errors.push(FieldError::invalid(path, v, &format!("{path} in body should be {than} {max}")));
+        }
+    }
+    if let Some(min) = bound("minimum") {
+        let limit = min.as_f64().unwrap_or(f64::MIN);
+        let strict = exclusive("exclusiveMinimum");
+        if n < limit || (strict && n <= limit) {
+            let than = if strict { "greater than" } else { "greater than or equal to" };
+            errors.push(FieldError::invalid(path, v, &format!("{path} in body should be {than} {min}")));
+        }
+    }
+    if let Some(step) = bound("multipleOf") {
+        let step_value = step.as_f64().unwrap_or(1.0);
+        if step_value != 0.0 && (n / step_value).fract() != 0.0 {
+            errors.push(FieldError::invalid(path, v, &format!("{path} in body should be a multiple of {step}")));
+        }
+    }
+    let format = s.get("format").and_then(Value::as_str).unwrap_or("");
+    if format == "int32" && v.as_i64().is_some_and(|i| i32::try_from(i).is_err()) {
+        errors.push(FieldError::invalid(path, v, &format!("{path} in body must be of type int32: {v}")));
+    }
+}
+
+fn combinations(s: &Value, v: &Value, path: &str, errors: &mut Errors) {
+    let all = |key: &str| s.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let fits = |schema: &Value| {
+        let mut found = Vec::new();
+        value(&Structural::parse_part(schema), v, path, &mut found);
+        found.is_empty()
+    };
+    let mut refuse = |why: &str| {
+        let text = format!("{path} in body {why}");
+        let shown = if v.is_object() || v.is_array() { Value::from("") } else { v.clone() };
+        errors.push(FieldError::invalid(path, &shown, &text));
+    };
+    if !all("allOf").iter().all(fits) {
+        refuse("must validate all the schemas (allOf)");
+    }
+    if !all("anyOf").is_empty() && !all("anyOf").iter().any(fits) {
+        refuse("must validate at least one schema (anyOf)");
+    }
+    if !all("oneOf").is_empty() {
+        match all("oneOf").iter().filter(|s| fits(s)).count() {
+            1 => {}
+            0 => refuse("must validate one and only one schema (oneOf). Found none valid"),
+            n => refuse(&format!("must validate one and only one schema (oneOf). Found {n} valid alternatives")),
+        }
+    }
+    if s.get("not").is_some_and(fits) {
+        refuse("must not validate the schema (not)");
+    }
+}

@@ -1,0 +1,132 @@
+//! The values that the API fills in.
+
+use serde_json::{Value, json};
+
+use super::fields::Fields;
+use super::registry::Resource;
+
+mod pod;
+mod workloads;
+
+/// Sets `key` if it is not there.
+fn set(map: &mut Fields, key: &str, value: Value) {
+    if map.get(key).is_none_or(Value::is_null) {
+        map.insert(key.to_owned(), value);
+    }
+}
+
+/// The map under `key`, made if there is none.
+fn child<'a>(map: &'a mut Fields, key: &str) -> Option<&'a mut Fields> {
+    map.entry(key.to_owned()).or_insert_with(|| json!({})).as_object_mut()
+}
+
+/// The maps in the list under `key`.
+fn each<'a>(map: &'a mut Fields, key: &str) -> impl Iterator<Item = &'a mut Fields> {
+    map.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
+}
+
+/// Fills in what a built-in object leaves open.
+pub(crate) fn apply(resource: &Resource, object: &mut Fields) {
+    match (resource.group.as_str(), resource.kind.as_str()) {
+        ("", "Pod") => {
+            if let Some(spec) = child(object, "spec") {
+                pod::spec(spec);
+                set(spec, "enableServiceLinks", json!(true));
+            }
+        }
+        ("", "PodTemplate") => {
+            if let Some(spec) = child(object, "template").and_then(|t| child(t, "spec")) {
+                pod::spec(spec);
+            }
+        }
+        ("", "Namespace") => {
+            if let Some(status) = child(object, "status") {
+                set(status, "phase", json!("Active"));
+            }
+            let name = object.get("metadata").and_then(|m| m.get("name")).and_then(Value::as_str).unwrap_or("");
+            if !name.is_empty() {
+                let name = json!(name);
+                if let Some(labels) = child(object, "metadata").and_then(|m| child(m, "labels")) {
+                    set(labels, "kubernetes.io/metadata.name", name);
+                }
+            }
+        }
+        ("", "Secret") => {
+            super::strategy::string_data(object);
+            set(object, "type", json!("Opaque"));
+        }
+        ("", "Service") => workloads::service(object),
+        ("", "ReplicationController") => workloads::replication_controller(object),
+        ("", "PersistentVolume") => {
+            if let Some(spec) = child(object, "spec") {
+                set(spec, "persistentVolumeReclaimPolicy", json!("Retain"));
+                set(spec, "volumeMode", json!("Filesystem"));
+                pod::volume_source(spec);
+            }
+            if let Some(status) = child(object, "status") {
+                set(status, "phase", json!("Pending"));
+            }
+        }
+        ("", "PersistentVolumeClaim") => {
+            if let Some(spec) = child(object, "spec") {
+                set(spec, "volumeMode", json!("Filesystem"));
+            }
+            if let Some(status) = child(object, "status") {
+                set(status, "phase", json!("Pending"));
+            }
+        }
+        ("", "Endpoints") => {
+            for subset in each(object, "subsets") {
+                for port in each(subset, "ports") {
+                    set(port, "protocol", json!("TCP"));
+                }
+            }
+        }
+        ("", "LimitRange") | ("", "ResourceQuota") => {}
+        ("apps", _) => workloads::apps(&resource.kind, object),
+        ("batch", _) => workloads::batch(&resource.kind, object),
+        ("autoscaling", _) => workloads::autoscaler(&resource.version, object),
+        ("networking.k8s.io", "NetworkPolicy") => workloads::network_policy(object),
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
+            if let Some(role) = object.get_mut("roleRef").and_then(Value::as_object_mut)
+                && role.get("apiGroup").and_then(Value::as_str).is_none_or(str::is_empty)
+            {
+                role.insert("apiGroup".into(), json!("rbac.authorization.k8s.io"));
+            }
+            for subject in each(object, "subjects") {
+                let group = match subject.get("kind").and_then(Value::as_str) {
+                    Some("User" | "Group") => "rbac.authorization.k8s.io",
+                    _ => continue,
+                };
+                if subject.get("apiGroup").and_then(Value::as_str).is_none_or(str::is_empty) {
+                    subject.insert("apiGroup".into(), json!(group));
+                }
+            }
+        }
+        ("storage.k8s.io", "StorageClass") => {
+            set(object, "reclaimPolicy", json!("Delete"));
+            set(object, "volumeBindingMode", json!("Immediate"));
+        }
+        ("storage.k8s.io", "CSIDriver") => {
+            if let Some(spec) = child(object, "spec") {
+                set(spec, "attachRequired", json!(true));
+                set(spec, "fsGroupPolicy", json!("ReadWriteOnceWithFSType"));
+                set(spec, "podInfoOnMount", json!(false));
+                set(spec, "requiresRepublish", json!(false));
+                set(spec, "seLinuxMount", json!(false));
+                set(spec, "storageCapacity", json!(false));
+                set(spec, "volumeLifecycleModes", json!(["Persistent"]));
+            }
+        }
+        ("scheduling.k8s.io", "PriorityClass") => set(object, "preemptionPolicy", json!("PreemptLowerPriority")),
+        ("discovery.k8s.io", "EndpointSlice") => {
+            for port in each(object, "ports") {
+                set(port, "name", json!(""));
+                set(port, "protocol", json!("TCP"));
+            }
+        }
+        ("admissionregistration.k8s.io", _) => workloads::webhooks(&resource.kind, object),
+        ("apiextensions.k8s.io", _) => workloads::definition(object),
+        _ => {}
+    }
+}

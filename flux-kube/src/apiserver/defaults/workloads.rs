@@ -1,0 +1,256 @@
+//! Workloads, services, autoscalers, policies and the extension kinds.
+
+use serde_json::{Value, json};
+
+use super::{child, each, pod, set};
+use crate::apiserver::fields::Fields;
+
+fn template(spec: &mut Fields) {
+    if let Some(spec) = child(spec, "template").and_then(|t| child(t, "spec")) {
+        pod::spec(spec);
+    }
+}
+
+pub(super) fn apps(kind: &str, object: &mut Fields) {
+    if kind == "ControllerRevision" {
+        return;
+    }
+    if kind == "DaemonSet"
+        && let Some(annotations) = child(object, "metadata").and_then(|m| child(m, "annotations"))
+    {
+        set(annotations, crate::apiserver::strategy::TEMPLATE_GENERATION, json!("0"));
+    }
+    let Some(spec) = child(object, "spec") else { return };
+    template(spec);
+    match kind {
+        "Deployment" => {
+            set(spec, "replicas", json!(1));
+            set(spec, "revisionHistoryLimit", json!(10));
+            set(spec, "progressDeadlineSeconds", json!(600));
+            let Some(strategy) = child(spec, "strategy") else { return };
+            set(strategy, "type", json!("RollingUpdate"));
+            if strategy.get("type").and_then(Value::as_str) == Some("RollingUpdate")
+                && let Some(rolling) = child(strategy, "rollingUpdate")
+            {
+                set(rolling, "maxUnavailable", json!("25%"));
+                set(rolling, "maxSurge", json!("25%"));
+            }
+        }
+        "DaemonSet" => {
+            set(spec, "revisionHistoryLimit", json!(10));
+            let Some(strategy) = child(spec, "updateStrategy") else { return };
+            set(strategy, "type", json!("RollingUpdate"));
+            if strategy.get("type").and_then(Value::as_str) == Some("RollingUpdate")
+                && let Some(rolling) = child(strategy, "rollingUpdate")
+            {
+                set(rolling, "maxUnavailable", json!(1));
+                set(rolling, "maxSurge", json!(0));
+            }
+        }
+        "StatefulSet" => {
+            set(spec, "podManagementPolicy", json!("OrderedReady"));
+            set(spec, "replicas", json!(1));
+            set(spec, "revisionHistoryLimit", json!(10));
+            if let Some(policy) = child(spec, "persistentVolumeClaimRetentionPolicy") {
+                set(policy, "whenDeleted", json!("Retain"));
+                set(policy, "whenScaled", json!("Retain"));
+            }
+            for claim in each(spec, "volumeClaimTemplates") {
+                set(claim, "apiVersion", json!("v1"));
+                set(claim, "kind", json!("PersistentVolumeClaim"));
+                if let Some(spec) = child(claim, "spec") {
+                    set(spec, "volumeMode", json!("Filesystem"));
+                }
+                if let Some(status) = child(claim, "status") {
+                    set(status, "phase", json!("Pending"));
+                }
+            }
+            let Some(strategy) = child(spec, "updateStrategy") else { return };
+            set(strategy, "type", json!("RollingUpdate"));
+            if strategy.get("type").and_then(Value::as_str) == Some("RollingUpdate")
+                && let Some(rolling) = child(strategy, "rollingUpdate")
+            {
+                set(rolling, "partition", json!(0));
+            }
+        }
+        "ReplicaSet" => set(spec, "replicas", json!(1)),
+        _ => {}
+    }
+}
+
+pub(super) fn replication_controller(object: &mut Fields) {
+    let Some(spec) = child(object, "spec") else { return };
+    template(spec);
+    set(spec, "replicas", json!(1));
+}
+
+pub(super) fn batch(kind: &str, object: &mut Fields) {
+    let Some(spec) = child(object, "spec") else { return };
+    if kind == "CronJob" {
+        set(spec, "concurrencyPolicy", json!("Allow"));
+        set(spec, "suspend", json!(false));
+        set(spec, "successfulJobsHistoryLimit", json!(3));
+        set(spec, "failedJobsHistoryLimit", json!(1));
+        if let Some(job) = child(spec, "jobTemplate").and_then(|t| child(t, "spec")) {
+            template(job);
+        }
+        return;
+    }
+    template(spec);
+    let labels = spec.get("template").and_then(|t| t.get("metadata")).and_then(|m| m.get("labels")).cloned();
+    if let (Some(labels), Some(meta)) = (labels, child(object, "metadata")) {
+        set(meta, "labels", labels);
+    }
+    let Some(spec) = child(object, "spec") else { return };
+    if !spec.contains_key("completions") && !spec.contains_key("parallelism") {
+        set(spec, "completions", json!(1));
+        set(spec, "parallelism", json!(1));
+    }
+    set(spec, "parallelism", json!(1));
+    if !spec.contains_key("backoffLimitPerIndex") {
+        set(spec, "backoffLimit", json!(6));
+    } else {
+        set(spec, "backoffLimit", json!(i32::MAX));
+    }
+    set(spec, "completionMode", json!("NonIndexed"));
+    set(spec, "suspend", json!(false));
+    set(spec, "manualSelector", json!(false));
+    set(
+        spec,
+        "podReplacementPolicy",
+        json!(if spec.contains_key("podFailurePolicy") { "Failed" } else { "TerminatingOrFailed" }),
+    );
+}
+
+pub(super) fn service(object: &mut Fields) {
+    let Some(spec) = child(object, "spec") else { return };
+    set(spec, "sessionAffinity", json!("None"));
+    if spec.get("sessionAffinity").and_then(Value::as_str) == Some("ClientIP")
+        && let Some(ip) = child(spec, "sessionAffinityConfig").and_then(|c| child(c, "clientIP"))
+    {
+        set(ip, "timeoutSeconds", json!(10800));
+    } else if spec.get("sessionAffinity").and_then(Value::as_str) == Some("None") {
+        spec.shift_remove("sessionAffinityConfig");
+    }
+    set(spec, "type", json!("ClusterIP"));
+    let kind = spec.get("type").and_then(Value::as_str).unwrap_or("").to_owned();
+    for port in each(spec, "ports") {
+        set(port, "protocol", json!("TCP"));
+        let target = port.get("targetPort");
+        if target.is_none_or(|t| *t == json!(0) || *t == json!("")) {
+            let number = port.get("port").cloned().unwrap_or(json!(0));
+            port.insert("targetPort".into(), number);
+        }
+    }
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+        set(spec, "externalTrafficPolicy", json!("Cluster"));
+    }
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer" | "ClusterIP") {
+        set(spec, "internalTrafficPolicy", json!("Cluster"));
+    }
+    if kind == "LoadBalancer" {
+        set(spec, "allocateLoadBalancerNodePorts", json!(true));
+    }
+}
+
+pub(super) fn autoscaler(version: &str, object: &mut Fields) {
+    let Some(spec) = child(object, "spec") else { return };
+    set(spec, "minReplicas", json!(1));
+    if version == "v2" {
+        if spec.get("metrics").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+            let cpu = json!({"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}});
+            spec.insert("metrics".into(), json!([{"type": "Resource", "resource": cpu}]));
+        }
+        if let Some(behavior) = spec.get_mut("behavior").and_then(Value::as_object_mut) {
+            for (key, policies) in [
+                (
+                    "scaleUp",
+                    json!([{"type": "Pods", "value": 4, "periodSeconds": 15},
+                    {"type": "Percent", "value": 100, "periodSeconds": 15}]),
+                ),
+                ("scaleDown", json!([{"type": "Percent", "value": 100, "periodSeconds": 15}])),
+            ] {
+                if let Some(rules) = child(behavior, key) {
+                    if key == "scaleUp" {
+                        set(rules, "stabilizationWindowSeconds", json!(0));
+                    }
+                    set(rules, "selectPolicy", json!("Max"));
+                    set(rules, "policies", policies);
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn network_policy(object: &mut Fields) {
+    let Some(spec) = child(object, "spec") else { return };
+    for key in ["ingress", "egress"] {
+        for rule in each(spec, key) {
+            for port in each(rule, "ports") {
+                set(port, "protocol", json!("TCP"));
+            }
+        }
+    }
+    if spec.get("policyTypes").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+        let egress = spec.get("egress").and_then(Value::as_array).is_some_and(|e| !e.is_empty());
+        spec.insert("policyTypes".into(), if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) });
+    }
+}
+
+pub(super) fn webhooks(kind: &str, object: &mut Fields) {
+    for hook in each(object, "webhooks") {
+        set(hook, "failurePolicy", json!("Fail"));
+        set(hook, "matchPolicy", json!("Equivalent"));
+        set(hook, "namespaceSelector", json!({}));
+        set(hook, "objectSelector", json!({}));
+        set(hook, "timeoutSeconds", json!(10));
+        if kind == "MutatingWebhookConfiguration" {
+            set(hook, "reinvocationPolicy", json!("Never"));
+        }
+        for rule in each(hook, "rules") {
+            set(rule, "scope", json!("*"));
+        }
+        if let Some(service) =
+            hook.get_mut("clientConfig").and_then(|c| c.get_mut("service")).and_then(Value::as_object_mut)
+        {
+            set(service, "port", json!(443));
+        }
+    }
+    if matches!(kind, "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy")
+        && let Some(spec) = child(object, "spec")
+    {
+        set(spec, "failurePolicy", json!("Fail"));
+        if let Some(constraints) = spec.get_mut("matchConstraints").and_then(Value::as_object_mut) {
+            set(constraints, "matchPolicy", json!("Equivalent"));
+            set(constraints, "namespaceSelector", json!({}));
+            set(constraints, "objectSelector", json!({}));
+            for key in ["resourceRules", "excludeResourceRules"] {
+                for rule in each(constraints, key) {
+                    set(rule, "scope", json!("*"));
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn definition(object: &mut Fields) {
+    let Some(spec) = child(object, "spec") else { return };
+    if let Some(names) = child(spec, "names") {
+        let kind = names.get("kind").and_then(Value::as_str).unwrap_or("").to_owned();
+        if names.get("singular").and_then(Value::as_str).is_none_or(str::is_empty) && !kind.is_empty() {
+            names.insert("singular".into(), json!(kind.to_lowercase()));
+        }
+        if names.get("listKind").and_then(Value::as_str).is_none_or(str::is_empty) && !kind.is_empty() {
+            names.insert("listKind".into(), json!(format!("{kind}List")));
+        }
+    }
+    let conversion = child(spec, "conversion");
+    if let Some(conversion) = conversion
+        && conversion.get("strategy").and_then(Value::as_str).is_none_or(str::is_empty)
+    {
+        conversion.insert("strategy".into(), json!("None"));
+    }
+    if spec.get("preserveUnknownFields") == Some(&json!(false)) {
+        spec.shift_remove("preserveUnknownFields");
+    }
+}

@@ -1,0 +1,611 @@
+//! From an HTTP request to an answer.
+
+use std::sync::Arc;
+
+use ::http::request::Parts;
+use ::http::{Method, Response, StatusCode};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::body::Body;
+use super::negotiate::{Accepted, Encoding, Shape, accept};
+use super::options::{self, Query};
+use super::route::{ResourcePath, Route, parse};
+use crate::apiserver::auth::{Attributes, User, reviews};
+use crate::apiserver::fields::Fields;
+use crate::apiserver::registry::{Resource, discovery};
+use crate::apiserver::status::Status;
+use crate::apiserver::verbs::{Deleted, Listed, Patch, Target, WriteOptions, Written, meta_str};
+use crate::apiserver::watch::{Change, Watcher};
+use crate::apiserver::{ApiServer, input, table};
+
+/// Answers a request.
+pub(super) async fn handle(server: &ApiServer, parts: &Parts, body: Result<Bytes, String>) -> Response<Body> {
+    let query = Query::parse(parts.uri.query());
+    let route = parse(parts.uri.path());
+    let user = match server.authenticate(&parts.headers) {
+        Ok(user) => user,
+        Err(status) => return refuse(&status, Encoding::Json),
+    };
+    if let Err(status) = server.authorize_attributes(&user, &attributes(parts, &route, &query)) {
+        return refuse(&status, Encoding::Json);
+    }
+    let answer = match &route {
+        Route::Resource(path) => {
+            if !server.lock().registry.has_group(&path.group) {
+                return not_found_page();
+            }
+            let accepted = match accept(&parts.headers, false) {
+                Ok(accepted) => accepted,
+                Err(status) => return refuse(&status, Encoding::Json),
+            };
+            let request = Request { server, parts, query: &query, path, accepted: &accepted, user: &user };
+            match body {
+                Err(_) => {
+                    Err(Status::new(413, "RequestEntityTooLarge", "Request entity is too large: limit is 3145728"))
+                }
+                Ok(body) => request.run(body),
+            }
+            .or_else(|status| Ok::<_, Status>(refuse(&status, accepted.encoding)))
+        }
+        _ if parts.method != Method::GET && parts.method != Method::HEAD => match &route {
+            // Discovery does not look at the method.
+            Route::Core | Route::Groups | Route::Group(_) | Route::Version(..) => discover(server, parts, &route),
+            _ => Ok(not_found_page()),
+        },
+        Route::Other(words) => Ok(other(server, parts, words, &query)),
+        route => discover(server, parts, route),
+    };
+    answer.unwrap_or_else(|status| refuse(&status, Encoding::Json))
+}
+
+/// What a request wants to do, as authorization sees it.
+fn attributes(parts: &Parts, route: &Route, query: &Query) -> Attributes {
+    let method = &parts.method;
+    let Route::Resource(path) = route else {
+        return Attributes {
+            verb: method.as_str().to_lowercase(),
+            path: Some(parts.uri.path().to_owned()),
+            ..Attributes::default()
+        };
+    };
+    let item = !path.name.is_empty();
+    let verb = match *method {
+        Method::GET | Method::HEAD if path.watch || (!item && query.flag("watch")) => "watch",
+        Method::GET | Method::HEAD if item => "get",
+        Method::GET | Method::HEAD => "list",
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE if item => "delete",
+        Method::DELETE => "deletecollection",
+        _ => "",
+    };
+    let resource =
+        if path.subresource.is_empty() { path.plural.clone() } else { format!("{}/{}", path.plural, path.subresource) };
+    // A namespace is in itself.
+    let namespace = if path.plural == "namespaces" && path.group.is_empty() { &path.name } else { &path.namespace };
+    Attributes {
+        verb: verb.to_owned(),
+        group: path.group.clone(),
+        resource,
+        namespace: namespace.clone(),
+        name: path.name.clone(),
+        path: None,
+    }
+}
+
+fn text(code: u16, text: &str) -> Response<Body> {
+    respond(code, "text/plain; charset=utf-8", Bytes::copy_from_slice(text.as_bytes()), &[])
+}
+
+fn not_found_page() -> Response<Body> {
+    text(404, "404 page not found\n")
+}
+
+fn respond(code: u16, media: &str, bytes: Bytes, warnings: &[String]) -> Response<Body> {
+    let mut response = Response::new(Body::whole(bytes));
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    if let Ok(media) = media.parse() {
+        headers.insert("content-type", media);
+    }
+    headers.insert("cache-control", ::http::HeaderValue::from_static("no-cache, private"));
+    for warning in warnings {
+        let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = format!("299 - \"{escaped}\"").parse() {
+            headers.append("warning", value);
+        }
+    }
+    response
+}
+
+/// A value in the encoding the client wants.
+fn encoded(code: u16, value: &Value, encoding: Encoding, warnings: &[String]) -> Response<Body> {
+    match encoding {
+        Encoding::Json => {
+            let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+            bytes.push(b'\n');
+            respond(code, "application/json", bytes.into(), warnings)
+        }
+        Encoding::Yaml => respond(code, "application/yaml", input::to_yaml(value).into(), warnings),
+    }
+}
+
+fn refuse(status: &Status, encoding: Encoding) -> Response<Body> {
+    let mut response = encoded(status.code, &status.to_value(), encoding, &[]);
+    let retry = status.details.as_ref().and_then(|d| d.get("retryAfterSeconds")).and_then(Value::as_u64);
+    if let Some(retry) = retry {
+        response.headers_mut().insert("retry-after", retry.into());
+    }
+    response
+}
+
+fn discover(server: &ApiServer, parts: &Parts, route: &Route) -> Result<Response<Body>, Status> {
+    let aggregated = matches!(route, Route::Core | Route::Groups);
+    let accepted = accept(&parts.headers, aggregated)?;
+    let state = server.lock();
+    let registry = &state.registry;
+    if accepted.shape == Shape::Discovery {
+        let value = discovery::aggregated(registry, matches!(route, Route::Core));
+        let bytes = serde_json::to_vec(&value).unwrap_or_default();
+        let media = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+        return Ok(respond(200, media, bytes.into(), &[]));
+    }
+    let value = match route {
+        Route::Core => Some(discovery::core_versions()),
+        Route::Groups => Some(discovery::group_list(registry)),
+        Route::Group(group) => match discovery::group(registry, group) {
+            Some(value) => Some(value),
+            None => return Ok(not_found_page()),
+        },
+        Route::Version(group, version) => {
+            if !registry.has_group(group) {
+                return Ok(not_found_page());
+            }
+            discovery::resource_list(registry, group, version)
+        }
+        _ => None,
+    };
+    match value {
+        Some(value) => Ok(encoded(200, &value, accepted.encoding, &[])),
+        None => Err(Status::no_resource()),
+    }
+}
+
+/// What is neither discovery nor a resource.
+fn other(server: &ApiServer, parts: &Parts, words: &[String], query: &Query) -> Response<Body> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => {
+            let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned()];
+            for (group, versions) in server.lock().registry.groups().iter().filter(|(g, _)| !g.is_empty()) {
+                paths.push(format!("/apis/{group}"));
+                paths.extend(versions.iter().map(|v| format!("/apis/{group}/{v}")));
+            }
+            paths
+                .extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+            encoded(200, &json!({ "paths": paths }), Encoding::Json, &[])
+        }
+        ["version"] => encoded(
+            200,
+            &json!({"major": "1", "minor": "36", "gitVersion": "v1.36.2", "gitCommit": "", "gitTreeState": "clean",
+                "buildDate": "2026-01-01T00:00:00Z", "goVersion": "", "compiler": "", "platform": "linux/amd64",
+                "emulationMajor": "1", "emulationMinor": "36", "minCompatibilityMajor": "1", "minCompatibilityMinor": "35"}),
+            Encoding::Json,
+            &[],
+        ),
+        [check @ ("healthz" | "livez" | "readyz")] => {
+            if query.get("verbose").is_some() {
+                text(200, &format!("[+]ping ok\n[+]log ok\n[+]etcd ok\n{check} check passed\n"))
+            } else {
+                text(200, "ok")
+            }
+        }
+        ["healthz" | "livez" | "readyz", "ping" | "log" | "etcd"] => text(200, "ok"),
+        _ => {
+            let _ = parts;
+            not_found_page()
+        }
+    }
+}
+
+/// A request for a resource.
+struct Request<'a> {
+    server: &'a ApiServer,
+    parts: &'a Parts,
+    query: &'a Query,
+    path: &'a ResourcePath,
+    accepted: &'a Accepted,
+    user: &'a User,
+}
+
+const ACCEPTED_BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
+impl Request<'_> {
+    fn run(&self, body: Bytes) -> Result<Response<Body>, Status> {
+        let path = self.path;
+        let resource = {
+            let state = self.server.lock();
+            state.registry.resource(&path.group, &path.version, &path.plural).cloned()
+        };
+        let resource = resource.ok_or_else(Status::no_resource)?;
+        if !path.namespace.is_empty() && !resource.namespaced {
+            if resource.custom.is_some() {
+                return Ok(not_found_page());
+            }
+            return Err(Status::no_resource());
+        }
+        let target = Target {
+            resource,
+            namespace: path.namespace.clone(),
+            name: path.name.clone(),
+            subresource: path.subresource.clone(),
+        };
+        if !path.subresource.is_empty() && target.resource.subresource(&path.subresource).is_none() {
+            return Err(Status::no_resource());
+        }
+        let method = &self.parts.method;
+        let item = !path.name.is_empty();
+        if item && target.resource.namespaced && path.namespace.is_empty() {
+            return Err(Status::no_resource());
+        }
+        let verb = match (method, item) {
+            (&Method::GET | &Method::HEAD, true) => "get",
+            (&Method::GET | &Method::HEAD, false) => "list",
+            (&Method::POST, _) => "create",
+            (&Method::PUT, true) => "update",
+            (&Method::PATCH, true) => "patch",
+            (&Method::DELETE, true) => "delete",
+            (&Method::DELETE, false) => "deletecollection",
+            _ => return Err(Status::method_not_allowed()),
+        };
+        let allowed = match target.resource.subresource(&path.subresource) {
+            Some(sub) => sub.verbs.contains(&verb),
+            None => target.resource.has(verb) && (verb != "create" || !item),
+        };
+        let across = verb == "deletecollection" && target.resource.namespaced && path.namespace.is_empty();
+        if !allowed || across || (verb == "create" && target.resource.namespaced && path.namespace.is_empty()) {
+            return Err(Status::method_not_allowed());
+        }
+        let watching = path.watch || self.query.flag("watch");
+        if let Shape::Table(version) = &self.accepted.shape {
+            self.table(version).check()?;
+        }
+        if let (Shape::Metadata(_), "list" | "get") = (&self.accepted.shape, verb) {
+            self.check_metadata_shape(&target, verb == "list", watching)?;
+        }
+        match verb {
+            "get" if path.watch => self.watch(target),
+            "list" if watching => self.watch(target),
+            "get" => self.get(&target),
+            "list" => self.list(&target),
+            "create" => self.create(&target, &body),
+            "update" => self.update(&target, &body),
+            "patch" => self.patch(&target, &body),
+            "delete" => self.delete(&target, &body),
+            _ => self.delete_collection(&target, &body),
+        }
+    }
+
+    /// The metadata of a list has its own name, and that of an object too.
+    fn check_metadata_shape(&self, target: &Target, list: bool, watching: bool) -> Result<(), Status> {
+        let header = self.parts.headers.get("accept").and_then(|v| v.to_str().ok()).unwrap_or("");
+        let for_list = header.contains("PartialObjectMetadataList");
+        if watching || for_list == list {
+            return Ok(());
+        }
+        let resource = &target.resource;
+        let internal = match resource.group.as_str() {
+            "" => "core",
+            group => group.split('.').next().unwrap_or(""),
+        };
+        let message = if list {
+            format!(
+                "you requested PartialObjectMetadata, but the requested object is a list (*{internal}.{})",
+                resource.list_kind
+            )
+        } else {
+            format!(
+                "you requested PartialObjectMetadataList, but the requested object is not a list (*{internal}.{})",
+                resource.kind
+            )
+        };
+        Err(Status::new(406, "NotAcceptable", message))
+    }
+
+    fn agent(&self) -> &str {
+        self.parts.headers.get("user-agent").and_then(|v| v.to_str().ok()).unwrap_or("")
+    }
+
+    fn media_type(&self) -> String {
+        let header = self.parts.headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or("");
+        header.split(';').next().unwrap_or("").trim().to_owned()
+    }
+
+    /// One object in the shape the client wants.
+    fn object(&self, code: u16, target: &Target, object: &Fields, warnings: &[String]) -> Response<Body> {
+        let mut warnings = warnings.to_vec();
+        if let Some(warning) = target.resource.custom.as_ref().and_then(|c| c.deprecation.clone()) {
+            warnings.push(warning);
+        }
+        let value = match &self.accepted.shape {
+            Shape::Table(version) => table::of_object(&target.resource, object, &self.table(version)),
+            Shape::Metadata(version) => table::metadata(object, version),
+            _ => Value::Object(object.clone()),
+        };
+        encoded(code, &value, self.accepted.encoding, &warnings)
+    }
+
+    fn table(&self, version: &str) -> table::Options {
+        table::Options {
+            version: version.to_owned(),
+            include: self.query.get("includeObject").unwrap_or("Metadata").to_owned(),
+            now: self.server.inner.clock.now(),
+        }
+    }
+
+    fn get(&self, target: &Target) -> Result<Response<Body>, Status> {
+        let object = self.server.read(target)?;
+        Ok(self.object(200, target, &object, &[]))
+    }
+
+    fn list(&self, target: &Target) -> Result<Response<Body>, Status> {
+        let options = options::list(self.query, &target.resource, &target.name)?;
+        let listed = self.server.lock().list(target, &options)?;
+        Ok(self.listed(target, &listed))
+    }
+
+    fn listed(&self, target: &Target, listed: &Listed) -> Response<Body> {
+        let mut meta = Fields::new();
+        meta.insert("resourceVersion".into(), json!(listed.resource_version.to_string()));
+        if let Some(token) = &listed.continue_token {
+            meta.insert("continue".into(), json!(token));
+        }
+        if let Some(remaining) = listed.remaining {
+            meta.insert("remainingItemCount".into(), json!(remaining));
+        }
+        let resource = &target.resource;
+        let mut warnings = Vec::new();
+        if let Some(warning) = resource.custom.as_ref().and_then(|c| c.deprecation.clone()) {
+            warnings.push(warning);
+        }
+        let value = match &self.accepted.shape {
+            Shape::Table(version) => table::of_list(resource, &listed.items, Value::Object(meta), &self.table(version)),
+            Shape::Metadata(version) => {
+                let items: Vec<Value> = listed.items.iter().map(|o| table::metadata(o, version)).collect();
+                json!({"kind": "PartialObjectMetadataList", "apiVersion": format!("meta.k8s.io/{version}"),
+                    "metadata": meta, "items": items})
+            }
+            _ => {
+                let items: Vec<Value> = listed.items.iter().map(|o| list_item(resource, o)).collect();
+                json!({"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta, "items": items})
+            }
+        };
+        encoded(200, &value, self.accepted.encoding, &warnings)
+    }
+
+    fn watch(&self, target: Target) -> Result<Response<Body>, Status> {
+        let list = options::list(self.query, &target.resource, &target.name)?;
+        let options = options::watch(self.query, list);
+        let target = Target { name: String::new(), ..target };
+        let resource = target.resource.clone();
+        let watcher = Watcher::begin(self.server, target, options)?;
+        let shape = self.accepted.shape.clone();
+        let options = self.table("v1");
+        let clock = self.server.inner.clock.clone();
+        let first = true;
+        let stream = futures::stream::unfold((watcher, first), move |(mut watcher, first)| {
+            let (resource, shape, options, clock) = (resource.clone(), shape.clone(), options.clone(), clock.clone());
+            async move {
+                let change = watcher.next().await?;
+                let options = table::Options { now: clock.now(), ..options };
+                let mut bytes =
+                    serde_json::to_vec(&event(&resource, &change, &shape, options, first)).unwrap_or_default();
+                bytes.push(b'\n');
+                Some((Bytes::from(bytes), (watcher, false)))
+            }
+        });
+        let mut response = Response::new(Body::stream(stream));
+        let headers = response.headers_mut();
+        headers.insert("content-type", ::http::HeaderValue::from_static("application/json"));
+        headers.insert("cache-control", ::http::HeaderValue::from_static("no-cache, private"));
+        Ok(response)
+    }
+
+    /// Reads a body as an object of the resource.
+    fn read_object(&self, target: &Target, body: &Bytes) -> Result<(Fields, Vec<String>), Status> {
+        let media = self.media_type();
+        let yaml = match media.as_str() {
+            "" | "application/json" => false,
+            "application/yaml" => true,
+            _ => return Err(Status::unsupported_media_type(Some(ACCEPTED_BODIES))),
+        };
+        match target.resource.subresource(&target.subresource).map(|s| s.kind.as_str()) {
+            Some(kind) if kind != target.resource.kind => input::any_object(body, yaml),
+            _ => input::object(&target.resource, body, yaml),
+        }
+    }
+
+    fn write_options(&self, kind: &str, duplicates: Vec<String>) -> Result<WriteOptions, Status> {
+        let write = options::write(self.query, kind, false, self.agent())?;
+        Ok(WriteOptions {
+            dry_run: write.dry_run,
+            manager: write.manager,
+            validation: write.validation,
+            now: self.server.inner.clock.stamp(),
+            duplicates,
+        })
+    }
+
+    fn written(&self, target: &Target, written: &Written) -> Response<Body> {
+        let code = if written.created { 201 } else { 200 };
+        self.object(code, target, &written.object, &written.warnings)
+    }
+
+    fn create(&self, target: &Target, body: &Bytes) -> Result<Response<Body>, Status> {
+        let options = self.write_options("CreateOptions", Vec::new());
+        let (object, duplicates) = self.read_object(target, body)?;
+        let options = WriteOptions { duplicates, ..options? };
+        if let Some(answer) = reviews::answer(self.server, self.user, target, &object) {
+            return Ok(encoded(201, &Value::Object(answer?), self.accepted.encoding, &[]));
+        }
+        self.server.lock().check_escalation(self.user, target, &object)?;
+        let written = self.server.create_object(target, object, &options)?;
+        Ok(self.written(target, &written))
+    }
+
+    fn update(&self, target: &Target, body: &Bytes) -> Result<Response<Body>, Status> {
+        let options = self.write_options("UpdateOptions", Vec::new());
+        let (object, duplicates) = self.read_object(target, body)?;
+        let options = WriteOptions { duplicates, ..options? };
+        self.server.lock().check_escalation(self.user, target, &object)?;
+        let written = self.server.update_object(target, object, &options)?;
+        Ok(self.written(target, &written))
+    }
+
+    fn patch(&self, target: &Target, body: &Bytes) -> Result<Response<Body>, Status> {
+        let media = self.media_type();
+        let apply = matches!(media.as_str(), "application/apply-patch+yaml" | "application/apply-patch+cbor");
+        if !apply
+            && !matches!(
+                media.as_str(),
+                "application/json-patch+json"
+                    | "application/merge-patch+json"
+                    | "application/strategic-merge-patch+json"
+            )
+        {
+            return Err(Status::unsupported_media_type(None));
+        }
+        let write = options::write(self.query, "PatchOptions", apply, self.agent())?;
+        let (patch, duplicates) = input::patch(&media, body, write.force)?;
+        let options = WriteOptions {
+            dry_run: write.dry_run,
+            manager: write.manager,
+            validation: write.validation,
+            now: self.server.inner.clock.stamp(),
+            duplicates,
+        };
+        if !self.user.is_master() && target.resource.group == "rbac.authorization.k8s.io" {
+            let dry = WriteOptions { dry_run: true, ..options.clone() };
+            let would = self.server.patch_object(target, &patch, &dry)?;
+            self.server.lock().check_escalation(self.user, target, &would.object)?;
+        }
+        if let Patch::Apply { .. } = &patch
+            && !self.user.is_master()
+            && self.server.read(&Target { subresource: String::new(), ..target.clone() }).is_err()
+        {
+            // An apply that creates needs to be allowed to.
+            self.server.authorize(self.user, target, "create")?;
+        }
+        let written = self.server.patch_object(target, &patch, &options)?;
+        Ok(self.written(target, &written))
+    }
+
+    fn delete_body(&self, body: &Bytes) -> Result<Option<Value>, Status> {
+        if body.is_empty() {
+            return Ok(None);
+        }
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|e| Status::bad_request(format!("couldn't get version/kind; json parse error: {e}")))?;
+        Ok(Some(value))
+    }
+
+    fn delete(&self, target: &Target, body: &Bytes) -> Result<Response<Body>, Status> {
+        let mut options = options::delete(self.query, self.delete_body(body)?.as_ref())?;
+        options.now = Some(self.server.inner.clock.now());
+        let deleted = self.server.delete_object(target, &options)?;
+        let resource = &target.resource;
+        let mut warnings = Vec::new();
+        if resource.group == "batch" && resource.kind == "Job" && options.propagation.is_none() {
+            warnings.push("child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning".to_owned());
+        }
+        match deleted {
+            Deleted::Waiting(object) => Ok(self.object(200, target, &object, &warnings)),
+            Deleted::Gone(object) if returns_object(resource) => Ok(self.object(200, target, &object, &warnings)),
+            Deleted::Gone(object) => {
+                let mut details = Fields::new();
+                details.insert("name".into(), json!(target.name));
+                if !resource.group.is_empty() {
+                    details.insert("group".into(), json!(resource.group));
+                }
+                details.insert("kind".into(), json!(resource.plural));
+                details.insert("uid".into(), json!(meta_str(&object, "uid")));
+                let value = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+                Ok(encoded(200, &value, self.accepted.encoding, &warnings))
+            }
+        }
+    }
+
+    fn delete_collection(&self, target: &Target, body: &Bytes) -> Result<Response<Body>, Status> {
+        let list = options::list(self.query, &target.resource, "")?;
+        let mut options = options::delete(self.query, self.delete_body(body)?.as_ref())?;
+        options.now = Some(self.server.inner.clock.now());
+        let listed = self.server.delete_objects(target, &list, &options)?;
+        Ok(self.listed(target, &listed))
+    }
+}
+
+/// Items of built-in lists leave their kind to the list.
+fn list_item(resource: &Resource, object: &Fields) -> Value {
+    if resource.custom.is_some() {
+        return Value::Object(object.clone());
+    }
+    let rest = object.iter().filter(|(k, _)| *k != "apiVersion" && *k != "kind");
+    Value::Object(rest.map(|(k, v)| (k.clone(), v.clone())).collect())
+}
+
+/// Kinds whose delete answers with the object.
+fn returns_object(resource: &Resource) -> bool {
+    match resource.group.as_str() {
+        "" => matches!(
+            resource.kind.as_str(),
+            "ResourceQuota"
+                | "PersistentVolume"
+                | "ServiceAccount"
+                | "PersistentVolumeClaim"
+                | "Namespace"
+                | "Pod"
+                | "Service"
+                | "PodTemplate"
+        ),
+        "storage.k8s.io" => !matches!(resource.kind.as_str(), "CSIStorageCapacity"),
+        "resource.k8s.io" => true,
+        _ => false,
+    }
+}
+
+/// A watch event as the client wants it.
+fn event(resource: &Resource, change: &Change, shape: &Shape, options: table::Options, first: bool) -> Value {
+    let shaped = |object: &Arc<Fields>| match shape {
+        Shape::Table(version) => {
+            let options = table::Options { version: version.clone(), ..options.clone() };
+            let mut t = table::of_object(resource, object, &options);
+            if !first && let Some(t) = t.as_object_mut() {
+                // Only the first event carries the columns.
+                t.insert("columnDefinitions".into(), Value::Null);
+            }
+            t
+        }
+        Shape::Metadata(version) => table::metadata(object, version),
+        _ => Value::Object((**object).clone()),
+    };
+    match change {
+        Change::Added(object) => json!({"type": "ADDED", "object": shaped(object)}),
+        Change::Modified(object) => json!({"type": "MODIFIED", "object": shaped(object)}),
+        Change::Deleted(object) => json!({"type": "DELETED", "object": shaped(object)}),
+        Change::Bookmark(revision, initial) => {
+            let mut meta = json!({"resourceVersion": revision.to_string()});
+            if *initial && let Some(meta) = meta.as_object_mut() {
+                meta.insert("annotations".into(), json!({"k8s.io/initial-events-end": "true"}));
+            }
+            let object = Fields::from_iter([
+                ("kind".to_owned(), json!(resource.kind)),
+                ("apiVersion".to_owned(), json!(resource.api_version)),
+                ("metadata".to_owned(), meta),
+            ]);
+            json!({"type": "BOOKMARK", "object": object})
+        }
+        Change::Error(status) => json!({"type": "ERROR", "object": status.to_value()}),
+    }
+}

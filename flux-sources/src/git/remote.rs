@@ -1,0 +1,185 @@
+//! Asking a remote over the Git protocol: one list of references to resolve, one commit without history to fetch.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use flux_core::Revision;
+use flux_core::source::SourceError;
+use gix::ObjectId;
+use gix::bstr::BString;
+use gix::odb::pack;
+use gix::progress::Discard;
+use gix::protocol::fetch::negotiate::{Action, Round, one_round};
+use gix::protocol::fetch::{Arguments, Context as FetchContext, Negotiate, Options, Response, Shallow, Tags};
+use gix::protocol::ls_refs::RefPrefixes;
+use gix::protocol::transport::client::blocking_io::Transport;
+use gix::protocol::transport::{Protocol, Service};
+use gix::protocol::{Handshake, LsRefsCommand};
+
+use super::error;
+use super::reference::Reference;
+use super::transport::{Connect, connect};
+
+/// How many branches an error names.
+const BRANCHES_NAMED: usize = 5;
+
+/// Bytes of unpacked objects that are kept at hand while files are read.
+const PACK_CACHE: usize = 32 << 20;
+
+/// A repository behind a URL.
+pub(super) struct Remote<'a> {
+    pub(super) url: &'a gix::Url,
+    /// The URL without credentials.
+    pub(super) shown: &'a str,
+    pub(super) connect: Connect<'a>,
+}
+
+impl Remote<'_> {
+    /// The revision of a reference: one handshake and one list of the references that start as its name does.
+    pub(super) fn resolve(&self, reference: &Reference) -> Result<Revision, SourceError> {
+        let failed = |error| error::remote(self.shown, &reference.to_string(), error);
+        let prefix = reference.prefix().unwrap_or_default();
+        let mut transport = connect(self.url, self.shown, self.connect)?;
+        let mut handshake = handshake(&mut *transport).map_err(failed)?;
+        let references = list(&mut *transport, &mut handshake, &prefix).map_err(failed)?;
+        let revision = match reference.pick(&references) {
+            Some(revision) => Ok(revision),
+            // Only who asked for something that is not there pays for a second list.
+            None if handshake.server_protocol_version == Protocol::V2 => {
+                let branches = list(&mut *transport, &mut handshake, "refs/heads/").map_err(failed)?;
+                Err(not_found(self.shown, reference, &branches))
+            }
+            None => Err(not_found(self.shown, reference, &references)),
+        };
+        // The answer is here; whether the farewell arrives does not matter.
+        let _ = gix::protocol::indicate_end_of_interaction(&mut *transport, false);
+        revision
+    }
+
+    /// Fetches one commit with its files and without its history into `dir`, and opens it.
+    pub(super) fn fetch(
+        &self,
+        commit: ObjectId,
+        dir: &Path,
+        stop: &AtomicBool,
+    ) -> Result<gix::odb::Handle, SourceError> {
+        let wanted = format!("commit `{commit}`");
+        let failed = |error| error::remote(self.shown, &wanted, error);
+        let objects = dir.join("objects");
+        let packs = objects.join("pack");
+        std::fs::create_dir_all(&packs).map_err(|error| error::local(self.shown, error))?;
+        let mut transport = connect(self.url, self.shown, self.connect)?;
+        let mut handshake = handshake(&mut *transport).map_err(failed)?;
+        let mut received = false;
+        gix::protocol::fetch(
+            &mut Want(commit),
+            |pack, progress, stop| {
+                // One object is never larger than the limit for all that is received, however small its delta.
+                let limit = usize::try_from(self.connect.limit).unwrap_or(usize::MAX);
+                let options = pack::bundle::write::Options { alloc_limit_bytes: Some(limit), ..Default::default() };
+                let thin = None::<gix::odb::Handle>;
+                let kind = commit.kind();
+                pack::Bundle::write_to_directory(pack, Some(&packs), progress, stop, thin, kind, options)?;
+                received = true;
+                Ok(true)
+            },
+            Discard,
+            stop,
+            FetchContext {
+                handshake: &mut handshake,
+                transport: &mut transport,
+                user_agent: agent(),
+                trace_packetlines: false,
+            },
+            Options {
+                shallow_file: dir.join("shallow"),
+                shallow: &Shallow::DepthAtRemote(NonZeroU32::MIN),
+                tags: Tags::None,
+                reject_shallow_remote: false,
+            },
+        )
+        .map_err(failed)?;
+        let _ = gix::protocol::indicate_end_of_interaction(&mut *transport, false);
+        if !received {
+            return Err(SourceError::NotFound { url: self.shown.to_owned(), what: wanted });
+        }
+        let mut objects = gix::odb::at(objects, commit.kind()).map_err(|error| error::local(self.shown, error))?;
+        // Files that are stored as differences share their bases.
+        objects.set_pack_cache(|| Box::new(pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE)));
+        Ok(objects)
+    }
+}
+
+fn handshake(transport: &mut dyn Transport) -> gix::Result<Handshake> {
+    gix::protocol::handshake(transport, Service::UploadPack, |_| Ok(None), Vec::new(), &mut Discard)
+}
+
+/// The references whose name starts with `prefix`, each with the commit it leads to, the tag around it peeled; all of
+/// them from a server that tells them unasked.
+fn list(
+    transport: &mut dyn Transport,
+    handshake: &mut Handshake,
+    prefix: &str,
+) -> gix::Result<Vec<(String, ObjectId)>> {
+    let references = match handshake.refs.take() {
+        Some(references) => references,
+        None => {
+            let mut prefixes = RefPrefixes::new();
+            prefixes.extend([BString::from(prefix)]);
+            LsRefsCommand::new(Some(prefixes), &handshake.capabilities, agent()).invoke_blocking(
+                transport,
+                &mut Discard,
+                false,
+            )?
+        }
+    };
+    let found = references.iter().filter_map(|reference| {
+        let (name, object, peeled) = reference.unpack();
+        Some((name.to_string(), peeled.or(object)?.to_owned()))
+    });
+    Ok(found.collect())
+}
+
+/// A reference that is not there, with the branches that are.
+pub(super) fn not_found(url: &str, reference: &Reference, references: &[(String, ObjectId)]) -> SourceError {
+    let mut branches: Vec<&str> = references.iter().filter_map(|(name, _)| name.strip_prefix("refs/heads/")).collect();
+    branches.sort_unstable();
+    let more = if branches.len() > BRANCHES_NAMED { ", …" } else { "" };
+    let names: Vec<String> = branches.iter().take(BRANCHES_NAMED).map(|name| format!("`{name}`")).collect();
+    let what = match names.as_slice() {
+        [] => format!("{reference} (the repository has no branches)"),
+        [name] => format!("{reference} (the only branch is {name})"),
+        names => format!("{reference} (there are the branches {}{more})", names.join(", ")),
+    };
+    SourceError::NotFound { url: url.to_owned(), what }
+}
+
+fn agent() -> (&'static str, Option<String>) {
+    ("agent", Some(concat!("flux-rs/", env!("CARGO_PKG_VERSION")).to_owned()))
+}
+
+/// Wants one commit and has nothing.
+struct Want(ObjectId);
+
+impl Negotiate for Want {
+    fn mark_complete_and_common_ref(&mut self) -> gix::Result<Action> {
+        Ok(Action::MustNegotiate { remote_ref_target_known: Vec::new() })
+    }
+
+    fn add_wants(&mut self, arguments: &mut Arguments, _known: &[bool]) -> bool {
+        arguments.want(self.0);
+        true
+    }
+
+    fn one_round(
+        &mut self,
+        _state: &mut one_round::State,
+        _arguments: &mut Arguments,
+        _previous: Option<&Response>,
+    ) -> gix::Result<(Round, bool)> {
+        let round =
+            Round { haves_sent: 0, in_vain: 0, haves_to_send: 0, previous_response_had_at_least_one_in_common: false };
+        Ok((round, true))
+    }
+}
