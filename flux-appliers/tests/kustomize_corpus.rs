@@ -89,7 +89,11 @@ fn run(dir: &Path) -> Vec<String> {
             Err(error) if fails => {
                 if std::env::var_os("SHOW_ERRORS").is_some() {
                     let expected = fs::read_to_string(dir.join("expected_error.txt")).unwrap_or_default();
-                    println!("--- {}\nwant: {}\ngot:  {error}", dir.file_name().unwrap().to_str().unwrap(), expected.trim());
+                    println!(
+                        "--- {}\nwant: {}\ngot:  {error}",
+                        dir.file_name().unwrap().to_str().unwrap(),
+                        expected.trim()
+                    );
                 }
             }
             Err(error) => wrong.push(format!("{file}: {error}")),

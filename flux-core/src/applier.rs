@@ -199,7 +199,10 @@ impl ApplyError {
             // What may pass by itself is worth a retry, whatever else failed.
             Self::Several(errors) => {
                 let classes = || errors.iter().map(Self::class);
-                classes().find(|class| *class == Class::Transient).or_else(|| classes().next()).unwrap_or(Class::Terminal)
+                classes()
+                    .find(|class| *class == Class::Transient)
+                    .or_else(|| classes().next())
+                    .unwrap_or(Class::Terminal)
             }
             Self::Object { error, .. } => error.class(),
             Self::Invalid { .. } | Self::Detached | Self::Mismatch(_) | Self::Guard(_) => Class::Terminal,

@@ -72,14 +72,7 @@ impl Target {
 
 impl<'o> Build<'o> {
     pub(super) fn new(options: &'o BuildOptions) -> Self {
-        Self {
-            options,
-            schema: Schema::default(),
-            schema_is_set: false,
-            warnings: Vec::new(),
-            resources: 0,
-            bytes: 0,
-        }
+        Self { options, schema: Schema::default(), schema_is_set: false, warnings: Vec::new(), resources: 0, bytes: 0 }
     }
 
     pub(super) fn limits(&self) -> YamlLimits {
@@ -249,10 +242,8 @@ impl<'o> Build<'o> {
         let mut files = Config::default();
         for path in Target::list(&target.kustomization.configurations) {
             let text = target.loader.load(path)?;
-            let options = flux_core::yaml::ReadOptions {
-                dialect: flux_core::yaml::Dialect::Strict,
-                limits: self.limits(),
-            };
+            let options =
+                flux_core::yaml::ReadOptions { dialect: flux_core::yaml::Dialect::Strict, limits: self.limits() };
             let name = target.loader.file_name(path);
             let in_file = |cause: Cause| BuildError::from(cause).in_file(&name);
             let value = flux_core::yaml::read(&text, &options).map_err(|error| in_file(error.into()))?;
@@ -270,12 +261,7 @@ impl<'o> Build<'o> {
     }
 
     /// Adds what a list of paths names: files of objects, and directories with kustomizations.
-    fn resources(
-        &mut self,
-        target: &mut Target,
-        gathered: &mut Gathered,
-        paths: &[String],
-    ) -> Result<(), BuildError> {
+    fn resources(&mut self, target: &mut Target, gathered: &mut Gathered, paths: &[String]) -> Result<(), BuildError> {
         for path in paths {
             self.check()?;
             if target.loader.is_file(path) {

@@ -224,10 +224,8 @@ pub(super) fn iam_policy(config: &PluginConfig) -> Result<Resource, Cause> {
             message: format!("cloud provider {} not supported yet", config.cloud),
         });
     }
-    let account = format!(
-        "{}@{}.iam.gserviceaccount.com",
-        config.service_account.name, config.service_account.project_id
-    );
+    let account =
+        format!("{}@{}.iam.gserviceaccount.com", config.service_account.name, config.service_account.project_id);
     let annotations = vec![(Node::string("iam.gke.io/gcp-service-account"), Node::string(account))];
     let mut metadata = node::mapping();
     node::put_field(&mut metadata, "annotations", Node::new(Content::Mapping(annotations)));

@@ -26,7 +26,10 @@ fn value(node: &Node, top: bool) -> Result<Value, Cause> {
                     });
                 }
                 if map.insert(name.to_owned(), value(item, false)?).is_some() {
-                    return Err(Cause::Object { message: format!("mapping key \"{name}\" already defined"), line: key.line });
+                    return Err(Cause::Object {
+                        message: format!("mapping key \"{name}\" already defined"),
+                        line: key.line,
+                    });
                 }
             }
             Ok(Value::Object(map))

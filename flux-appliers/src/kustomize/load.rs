@@ -66,7 +66,10 @@ fn split(source: &[u8]) -> Result<Vec<(usize, &[u8])>, Cause> {
         let comment = rest.get(..end).unwrap_or_default().trim_ascii();
         if !comment.is_empty() && comment.first() != Some(&b'#') {
             let line = lines(source.get(..=separator).unwrap_or_default()) + 1;
-            let message = format!("invalid document separator: ---{}", String::from_utf8_lossy(rest.get(..end).unwrap_or_default()));
+            let message = format!(
+                "invalid document separator: ---{}",
+                String::from_utf8_lossy(rest.get(..end).unwrap_or_default())
+            );
             return Err(Cause::Object { message, line });
         }
         // The line break before the separator belongs to the document.
@@ -137,7 +140,8 @@ fn apply_merges(node: &mut Node) -> Result<(), Cause> {
 
 /// The mappings that a merge key takes in, in order of precedence.
 fn merge_sources(source: Node) -> Result<Vec<Vec<(Node, Node)>>, Cause> {
-    let wrong = |line| Cause::Object { message: "map merge requires map or sequence of maps as the value".into(), line };
+    let wrong =
+        |line| Cause::Object { message: "map merge requires map or sequence of maps as the value".into(), line };
     let one = |node: Node| match node.content {
         Content::Mapping(entries) => Ok(entries),
         _ => Err(wrong(node.line)),
@@ -250,7 +254,10 @@ mod tests {
     fn documents_keep_their_lines() {
         let text = "kind: A\nmetadata: {name: a}\n--- # second\nkind: B\nmetadata: {name: b}\n";
         let found = read(text).unwrap();
-        assert_eq!(found.iter().map(|r| (r.kind().to_owned(), r.line)).collect::<Vec<_>>(), [("A".into(), 1), ("B".into(), 4)]);
+        assert_eq!(
+            found.iter().map(|r| (r.kind().to_owned(), r.line)).collect::<Vec<_>>(),
+            [("A".into(), 1), ("B".into(), 4)]
+        );
         assert!(read("kind: A\nmetadata: {name: a}\n--- x\nkind: B\n").is_err());
     }
 

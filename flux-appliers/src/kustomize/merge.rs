@@ -478,9 +478,7 @@ impl Lists<'_, '_> {
                             node::set_field(&mut node, key, node::untagged(value.as_str()))?;
                         }
                     }
-                    if kept
-                        && let Some(slot) = dest_at.and_then(|i| dest.get_mut(i))
-                    {
+                    if kept && let Some(slot) = dest_at.and_then(|i| dest.get_mut(i)) {
                         slot.clone_from(&node);
                     }
                     added = set_item(added, Some(node), &keys, &wanted);

@@ -184,10 +184,8 @@ fn is_ambiguous(text: &str) -> bool {
 }
 
 fn is_word(text: &str) -> bool {
-    matches!(
-        text.to_ascii_lowercase().as_str(),
-        "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
-    ) && matches!(flux_core::yaml::read(text.as_bytes(), &Default::default()), Ok(value) if !value.is_string())
+    matches!(text.to_ascii_lowercase().as_str(), "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null")
+        && matches!(flux_core::yaml::read(text.as_bytes(), &Default::default()), Ok(value) if !value.is_string())
 }
 
 /// Sets a field of a mapping; a null removes it. The value takes over the style of what it replaces.

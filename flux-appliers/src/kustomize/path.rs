@@ -286,11 +286,8 @@ fn matching(
             return Ok(count);
         }
         let value = node::untagged(pattern);
-        let item = if field.is_empty() {
-            value
-        } else {
-            Node::new(Content::Mapping(vec![(Node::string(field), value)]))
-        };
+        let item =
+            if field.is_empty() { value } else { Node::new(Content::Mapping(vec![(Node::string(field), value)])) };
         match &mut node.content {
             Content::Sequence(items) => items.push(item),
             _ => return Ok(0),

@@ -244,19 +244,16 @@ fn transformer(
             };
             Transformer::Patches(vec![patch::read(&one, loader, limits)?])
         }
-        "PatchJson6902Transformer" => Transformer::Patches(vec![patch::read_json(
-            config.target.as_ref(),
-            &config.path,
-            &config.json_op,
-            loader,
-        )?]),
+        "PatchJson6902Transformer" => {
+            Transformer::Patches(vec![patch::read_json(config.target.as_ref(), &config.path, &config.json_op, loader)?])
+        }
         "PatchStrategicMergeTransformer" => {
             Transformer::Patches(patch::read_merges(&config.paths, &config.patches, loader, limits)?)
         }
-        "ReplacementTransformer" => {
-            Transformer::Replacements(load_replacements(&config.replacements, loader, build)?)
+        "ReplacementTransformer" => Transformer::Replacements(load_replacements(&config.replacements, loader, build)?),
+        "ValueAddTransformer" => {
+            value_transformer(&config.value, config.targets, &config.target_file_path, loader, build)?
         }
-        "ValueAddTransformer" => value_transformer(&config.value, config.targets, &config.target_file_path, loader, build)?,
         "HashTransformer" => Transformer::Hash,
         other => return Err(Cause::transform(format!("unable to load builtin {other}.builtin.[noGrp]")).into()),
     })
@@ -300,11 +297,7 @@ fn read_yaml(path: &str, loader: &Loader, build: &Build<'_>) -> Result<serde_jso
 }
 
 /// Replaces the entries that name files by what the files hold.
-fn load_replacements(
-    list: &[Replacement],
-    loader: &Loader,
-    build: &Build<'_>,
-) -> Result<Vec<Replacement>, BuildError> {
+fn load_replacements(list: &[Replacement], loader: &Loader, build: &Build<'_>) -> Result<Vec<Replacement>, BuildError> {
     let mut all = Vec::with_capacity(list.len());
     for one in list {
         if one.path.is_empty() {

@@ -164,7 +164,9 @@ fn absorbed(old: &Resource, mut new: Resource) -> Result<Resource, Cause> {
 
 fn data<'n>(object: &'n flux_core::yaml::Node, name: &str) -> Vec<(&'n str, &'n str)> {
     let map = node::field(object, name).map(node::entries).unwrap_or_default();
-    map.iter().map(|(key, value)| (node::text(key), if node::is_null(value) { "" } else { node::text(value) })).collect()
+    map.iter()
+        .map(|(key, value)| (node::text(key), if node::is_null(value) { "" } else { node::text(value) }))
+        .collect()
 }
 
 /// Both maps, sorted; the second wins.

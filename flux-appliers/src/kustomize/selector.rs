@@ -26,9 +26,7 @@ fn anchored(pattern: &str) -> Result<Option<Regex>, Cause> {
         return Ok(None);
     }
     let compiled = Regex::new(&format!("^(?:{pattern})$"));
-    compiled
-        .map(Some)
-        .map_err(|error| Cause::Selector { selector: pattern.to_owned(), message: error.to_string() })
+    compiled.map(Some).map_err(|error| Cause::Selector { selector: pattern.to_owned(), message: error.to_string() })
 }
 
 fn matches(regex: &Option<Regex>, text: &str) -> bool {
@@ -76,9 +74,8 @@ impl Matcher {
             return false;
         }
         let (now, before) = (resource.current_id(schema), resource.original_id(schema));
-        let by = |regex: &Option<Regex>, text: fn(&Id) -> &str| {
-            matches(regex, text(&before)) || matches(regex, text(&now))
-        };
+        let by =
+            |regex: &Option<Regex>, text: fn(&Id) -> &str| matches(regex, text(&before)) || matches(regex, text(&now));
         by(&self.namespace, Id::effective_namespace) && by(&self.name, |id| &id.name) && self.matches_labels(resource)
     }
 }

@@ -114,7 +114,13 @@ impl Change {
     }
 
     /// A desired object that needs no write, known by its digest alone: nothing will ask for its content.
-    pub fn still(object: ObjectRef, digest: Digest, origin: Origin, action: Action, observed: Option<Observed>) -> Self {
+    pub fn still(
+        object: ObjectRef,
+        digest: Digest,
+        origin: Origin,
+        action: Action,
+        observed: Option<Observed>,
+    ) -> Self {
         Self {
             object,
             action,

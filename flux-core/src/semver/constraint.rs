@@ -210,13 +210,7 @@ impl Comparison {
             known.metadata = pieces.metadata;
         }
         let version = Version::from_pieces(&known, written).map_err(|_| SemverError::ConstraintVersion)?;
-        Ok(Self {
-            operator,
-            written_operator: spelling.to_owned(),
-            written_version: written.to_owned(),
-            version,
-            wild,
-        })
+        Ok(Self { operator, written_operator: spelling.to_owned(), written_version: written.to_owned(), version, wild })
     }
 
     /// Whether the comparison holds, for a version whose being a prerelease is not held against it.

@@ -221,10 +221,7 @@ pub(super) fn compare_prereleases(a: &str, b: &str) -> Ordering {
 
 /// The versions among `texts` that `range` admits, newest first; what is no version is left out. Equal ones keep
 /// their order.
-pub fn newest_first<'t>(
-    texts: impl IntoIterator<Item = &'t str>,
-    range: Option<&super::Constraint>,
-) -> Vec<Version> {
+pub fn newest_first<'t>(texts: impl IntoIterator<Item = &'t str>, range: Option<&super::Constraint>) -> Vec<Version> {
     let mut versions: Vec<_> = texts
         .into_iter()
         .filter_map(|text| Version::parse_flux(text).ok())

@@ -162,7 +162,8 @@ impl Emitter {
             Style::Plain
         };
         // A tag that neither text nor quotes would give is written.
-        if let Some(tag) = scalar.tag.as_ref().filter(|tag| **tag != plain && **tag != Tag::Str && **tag != Tag::Merge) {
+        if let Some(tag) = scalar.tag.as_ref().filter(|tag| **tag != plain && **tag != Tag::Str && **tag != Tag::Merge)
+        {
             self.text(tag.as_str());
             self.text(" ");
         }

@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_block_scalar_may_be_the_end_of_the_text() {
-        for (text, want) in [("a: |\n  x", "x"), ("a: |-\n  x", "x"), ("a: |\n  x\n  ", "x\n"), ("a: >+\n  x\n", "x\n")] {
+        for (text, want) in [("a: |\n  x", "x"), ("a: |-\n  x", "x"), ("a: |\n  x\n  ", "x\n"), ("a: >+\n  x\n", "x\n")]
+        {
             // The scanner's fault depends on how much of the text it has buffered.
             for padding in [0, 10_000, 16_384] {
                 let text = format!("# {}\n{text}", "-".repeat(padding));

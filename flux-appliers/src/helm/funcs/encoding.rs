@@ -6,7 +6,7 @@ use flux_core::yaml::{self, Layout, ReadOptions};
 use serde_json::Value as Json;
 
 use super::args::{Args, Outcome};
-use super::json::{Style, from_json, to_json, to_json_value};
+use super::json::{Style, from_json, to_json, to_json_floats, to_json_value};
 use super::toml;
 use crate::helm::template::exec::Runtime;
 use crate::helm::template::{Entries, Function, Str, Type, Value};
@@ -18,7 +18,9 @@ const PRETTY: Style = Style { pretty: true, raw: false };
 const RAW: Style = Style { pretty: false, raw: true };
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("toYaml", ANY, |_, args| Ok(Value::text(to_yaml(&Args(args).any(0), Layout::Sigs).unwrap_or_default()))),
+    Function::new("toYaml", ANY, |_, args| {
+        Ok(Value::text(to_yaml(&Args(args).any(0), Layout::Sigs).unwrap_or_default()))
+    }),
     Function::new("mustToYaml", ANY, |_, args| Ok(Value::text(to_yaml(&Args(args).any(0), Layout::Sigs)?))),
     Function::new("toYamlPretty", ANY, |_, args| {
         Ok(Value::text(to_yaml(&Args(args).any(0), Layout::Wide).unwrap_or_default()))
@@ -36,20 +38,28 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("fromJson", STR, |rt, args| object_or_error(rt, json_value(args, "json: "))),
     Function::new("fromJsonArray", STR, |rt, args| array_or_error(rt, json_value(args, "json: "))),
     Function::new("mustFromJson", STR, |_, args| Ok(Value::from(&from_json(&Args(args).text(0))?))),
-    Function::new("toToml", ANY, |_, args| Ok(Value::text(toml::write(&Args(args).any(0)).unwrap_or_else(|error| error)))),
+    Function::new("toToml", ANY, |_, args| {
+        Ok(Value::text(toml::write(&Args(args).any(0)).unwrap_or_else(|error| error)))
+    }),
     Function::new("mustToToml", ANY, |_, args| Ok(Value::text(toml::write(&Args(args).any(0))?))),
     Function::new("fromToml", STR, |_, args| {
         Ok(toml::read(&Args(args).text(0)).unwrap_or_else(|error| error_map(&error)))
     }),
     Function::new("b64enc", STR, |_, args| Ok(Value::text(STANDARD.encode(Args(args).bytes(0))))),
-    Function::new("b64dec", STR, |_, args| Ok(Value::text(b64_decode(Args(args).bytes(0)).unwrap_or_else(String::into_bytes)))),
+    Function::new("b64dec", STR, |_, args| {
+        Ok(Value::text(b64_decode(Args(args).bytes(0)).unwrap_or_else(String::into_bytes)))
+    }),
     Function::new("b32enc", STR, |_, args| Ok(Value::text(b32_encode(Args(args).bytes(0))))),
-    Function::new("b32dec", STR, |_, args| Ok(Value::text(b32_decode(Args(args).bytes(0)).unwrap_or_else(String::into_bytes)))),
+    Function::new("b32dec", STR, |_, args| {
+        Ok(Value::text(b32_decode(Args(args).bytes(0)).unwrap_or_else(String::into_bytes)))
+    }),
 ];
 
 /// `toYaml`: without the last line break.
 pub(crate) fn to_yaml(value: &Value, layout: Layout) -> Result<String, String> {
-    let mut text = yaml::write(&to_json_value(value)?, layout);
+    // Only the pretty writer sees Go's floats; the other sees the numbers of JSON.
+    let json = if layout == Layout::Sigs { to_json_value(value) } else { to_json_floats(value) };
+    let mut text = yaml::write(&json?, layout);
     if text.ends_with('\n') {
         text.pop();
     }
@@ -65,7 +75,7 @@ struct Decoded {
 fn yaml_value(args: &[Value]) -> Result<Decoded, String> {
     match yaml::read(Args(args).bytes(0), &ReadOptions::default()) {
         Ok(value) => Ok(Decoded { value, prefix: "error unmarshaling JSON: while decoding JSON: json: " }),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(crate::helm::values::yaml_fault(&error)),
     }
 }
 

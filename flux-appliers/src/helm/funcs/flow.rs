@@ -70,10 +70,9 @@ fn include(rt: &mut Runtime<'_>, args: &[Value]) -> Outcome {
     let count = rt.included.entry(name.clone()).or_insert(0);
     if *count > MAX_INCLUDES {
         let name = name.to_str();
-        return Err(format!(
-            "rendering template has a nested reference name: {name}: unable to execute template"
-        )
-        .into());
+        return Err(
+            format!("rendering template has a nested reference name: {name}: unable to execute template").into()
+        );
     }
     *count += 1;
     let mut out = Vec::new();
@@ -145,9 +144,8 @@ fn lookup(rt: &mut Runtime<'_>, args: &[Value]) -> Outcome {
     let Some(lookup) = &rt.host.lookup else {
         return Ok(Value::map(Entries::new()));
     };
-    let found = lookup
-        .lookup(&args.text(0), &args.text(1), &args.text(2), &args.text(3))
-        .map_err(CallError::Message)?;
+    let found =
+        lookup.lookup(&args.text(0), &args.text(1), &args.text(2), &args.text(3)).map_err(CallError::Message)?;
     Ok(found.map_or_else(|| Value::map(Entries::new()), |object| kubernetes_value(&object)))
 }
 

@@ -19,10 +19,16 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("mustPush", ANY2, append),
     Function::new("prepend", ANY2, prepend),
     Function::new("mustPrepend", ANY2, prepend),
-    Function::new("first", ANY, |_, a| Ok(items(&Args(a).any(0), "find first on")?.first().cloned().unwrap_or_default())),
-    Function::new("mustFirst", ANY, |_, a| Ok(items(&Args(a).any(0), "find first on")?.first().cloned().unwrap_or_default())),
+    Function::new("first", ANY, |_, a| {
+        Ok(items(&Args(a).any(0), "find first on")?.first().cloned().unwrap_or_default())
+    }),
+    Function::new("mustFirst", ANY, |_, a| {
+        Ok(items(&Args(a).any(0), "find first on")?.first().cloned().unwrap_or_default())
+    }),
     Function::new("last", ANY, |_, a| Ok(items(&Args(a).any(0), "find last on")?.last().cloned().unwrap_or_default())),
-    Function::new("mustLast", ANY, |_, a| Ok(items(&Args(a).any(0), "find last on")?.last().cloned().unwrap_or_default())),
+    Function::new("mustLast", ANY, |_, a| {
+        Ok(items(&Args(a).any(0), "find last on")?.last().cloned().unwrap_or_default())
+    }),
     Function::new("rest", ANY, rest),
     Function::new("mustRest", ANY, rest),
     Function::new("initial", ANY, initial),

@@ -22,13 +22,17 @@ pub(super) static FUNCTIONS: &[Function] = &[
         Ok(Value::Int64(i64::from_str_radix(&text, 8).unwrap_or(0)))
     }),
     Function::new("add1", ANY, |_, args| Ok(Value::Int64(to_int(&Args(args).any(0)).wrapping_add(1)))),
-    Function::variadic("add", &[], Type::Any, |_, args| Ok(Value::Int64(args.iter().map(to_int).fold(0, i64::wrapping_add)))),
+    Function::variadic("add", &[], Type::Any, |_, args| {
+        Ok(Value::Int64(args.iter().map(to_int).fold(0, i64::wrapping_add)))
+    }),
     Function::new("sub", ANY2, |_, args| {
         Ok(Value::Int64(to_int(&Args(args).any(0)).wrapping_sub(to_int(&Args(args).any(1)))))
     }),
     Function::new("div", ANY2, |_, args| divide(args, i64::wrapping_div)),
     Function::new("mod", ANY2, |_, args| divide(args, i64::wrapping_rem)),
-    Function::variadic("mul", ANY, Type::Any, |_, args| Ok(Value::Int64(args.iter().map(to_int).fold(1, i64::wrapping_mul)))),
+    Function::variadic("mul", ANY, Type::Any, |_, args| {
+        Ok(Value::Int64(args.iter().map(to_int).fold(1, i64::wrapping_mul)))
+    }),
     Function::variadic("max", ANY, Type::Any, largest),
     Function::variadic("biggest", ANY, Type::Any, largest),
     Function::variadic("min", ANY, Type::Any, |_, args| {
@@ -119,11 +123,8 @@ fn seq(rt: &mut Runtime<'_>, args: &[Value]) -> Outcome {
         _ => return Ok(Value::text("")),
     };
     // The end is part of the sequence.
-    let beyond = if params.len() == 3 {
-        end.saturating_add(if end < start { -1 } else { 1 })
-    } else {
-        end.saturating_add(step)
-    };
+    let beyond =
+        if params.len() == 3 { end.saturating_add(if end < start { -1 } else { 1 }) } else { end.saturating_add(step) };
     let words: Vec<_> = range(rt, start, beyond, step)?.iter().map(i64::to_string).collect();
     Ok(Value::text(words.join(" ")))
 }

@@ -54,20 +54,19 @@ fn equal_at(a: &Value, b: &Value, depth: usize) -> bool {
             a.is_same(b)
                 || a.kind == b.kind
                     && a.len() == b.len()
-                    && a.entries().iter().zip(b.entries()).all(|((ak, av), (bk, bv))| {
-                        *ak == bk && equal_at(av, &bv, depth + 1)
-                    })
+                    && a.entries()
+                        .iter()
+                        .zip(b.entries())
+                        .all(|((ak, av), (bk, bv))| *ak == bk && equal_at(av, &bv, depth + 1))
         }
         (Value::Native(x), Value::Native(y)) => {
             x.type_name() == y.type_name()
                 && x.text() == y.text()
                 && match (x.underlying(), y.underlying()) {
                     (Some(x), Some(y)) => equal_at(&x, &y, depth + 1),
-                    (None, None) => x
-                        .fields()
-                        .iter()
-                        .zip(y.fields())
-                        .all(|((_, x), (_, y))| equal_at(x, &y, depth + 1)),
+                    (None, None) => {
+                        x.fields().iter().zip(y.fields()).all(|((_, x), (_, y))| equal_at(x, &y, depth + 1))
+                    }
                     _ => false,
                 }
         }

@@ -123,7 +123,11 @@ fn translate(pattern: &str) -> Result<String, String> {
             }
             '(' if chars.get(i + 1) == Some(&'?') => {
                 let text: String = chars.iter().skip(i).take(4).collect();
-                if text.starts_with("(?=") || text.starts_with("(?!") || text.starts_with("(?<=") || text.starts_with("(?<!") {
+                if text.starts_with("(?=")
+                    || text.starts_with("(?!")
+                    || text.starts_with("(?<=")
+                    || text.starts_with("(?<!")
+                {
                     let shown = if text.starts_with("(?<") { &text[..] } else { text.get(..3).unwrap_or(&text) };
                     return Err(format!("invalid or unsupported Perl syntax: `{shown}`"));
                 }
@@ -204,7 +208,8 @@ fn escape(chars: &[char], start: usize, out: &mut String, in_class: bool) -> Res
             return Ok(start + 2 + length);
         }
         '0'..='7' => {
-            let digits: String = chars.iter().skip(start + 1).take(3).take_while(|c| ('0'..='7').contains(*c)).collect();
+            let digits: String =
+                chars.iter().skip(start + 1).take(3).take_while(|c| ('0'..='7').contains(*c)).collect();
             if c != '0' && digits.len() < 2 {
                 return Err(format!("invalid escape sequence: `\\{c}`"));
             }
@@ -272,7 +277,8 @@ fn find(regex: &Regex, args: &[Value]) -> Value {
 
 fn find_all(regex: &Regex, args: &[Value]) -> Outcome {
     let limit = usize::try_from(Args(args).int(2)).unwrap_or(usize::MAX);
-    let found: Vec<_> = regex.find_iter(Args(args).bytes(1)).take(limit).map(|found| Str::from(found.as_bytes())).collect();
+    let found: Vec<_> =
+        regex.find_iter(Args(args).bytes(1)).take(limit).map(|found| Str::from(found.as_bytes())).collect();
     if found.is_empty() {
         return Ok(Value::List(List::nil(Elements::Str)));
     }

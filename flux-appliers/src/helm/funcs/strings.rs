@@ -136,7 +136,8 @@ pub(super) fn split(text: &[u8], separator: &[u8], limit: i64) -> Vec<Str> {
     let mut rest = text;
     while parts.len() + 1 < limit {
         let (at, skip) = if separator.is_empty() {
-            let width = rest.utf8_chunks().next().map_or(0, |chunk| chunk.valid().chars().next().map_or(1, char::len_utf8));
+            let width =
+                rest.utf8_chunks().next().map_or(0, |chunk| chunk.valid().chars().next().map_or(1, char::len_utf8));
             if rest.len() <= width {
                 break;
             }

@@ -16,8 +16,7 @@ pub(in crate::kustomize) enum Shape {
 use Shape::{Any, Bool, Int, List, Struct, Text, TextMap};
 
 const TEXTS: Shape = List(&Text);
-const META: Shape =
-    Struct(&[("name", Text), ("namespace", Text), ("labels", TextMap), ("annotations", TextMap)]);
+const META: Shape = Struct(&[("name", Text), ("namespace", Text), ("labels", TextMap), ("annotations", TextMap)]);
 const FIELD_SPEC: Shape =
     Struct(&[("group", Text), ("version", Text), ("kind", Text), ("path", Text), ("create", Bool)]);
 const FIELD_SPECS: Shape = List(&FIELD_SPEC);
@@ -32,23 +31,14 @@ const SELECTOR: Shape = Struct(&[
 ]);
 const PATCH_OPTIONS: Shape = Struct(&[("allowNameChange", Bool), ("allowKindChange", Bool)]);
 const PATCH: Shape = Struct(&[("path", Text), ("patch", Text), ("target", SELECTOR), ("options", PATCH_OPTIONS)]);
-const LABEL: Shape = Struct(&[
-    ("pairs", TextMap),
-    ("includeSelectors", Bool),
-    ("includeTemplates", Bool),
-    ("fields", FIELD_SPECS),
-]);
+const LABEL: Shape =
+    Struct(&[("pairs", TextMap), ("includeSelectors", Bool), ("includeTemplates", Bool), ("fields", FIELD_SPECS)]);
 const IMAGE: Shape =
     Struct(&[("name", Text), ("newName", Text), ("tagSuffix", Text), ("newTag", Text), ("digest", Text)]);
 const REPLICA: Shape = Struct(&[("name", Text), ("count", Int)]);
-const FIELD_OPTIONS: Shape =
-    Struct(&[("delimiter", Text), ("index", Int), ("encoding", Text), ("create", Bool)]);
-const TARGET: Shape = Struct(&[
-    ("select", SELECTOR),
-    ("reject", List(&SELECTOR)),
-    ("fieldPaths", TEXTS),
-    ("options", FIELD_OPTIONS),
-]);
+const FIELD_OPTIONS: Shape = Struct(&[("delimiter", Text), ("index", Int), ("encoding", Text), ("create", Bool)]);
+const TARGET: Shape =
+    Struct(&[("select", SELECTOR), ("reject", List(&SELECTOR)), ("fieldPaths", TEXTS), ("options", FIELD_OPTIONS)]);
 const SOURCE: Shape = Struct(&[
     ("group", Text),
     ("version", Text),
@@ -76,16 +66,10 @@ const VAR: Shape = Struct(&[
     ),
     ("fieldref", Struct(&[("fieldPath", Text)])),
 ]);
-const SORT_OPTIONS: Shape = Struct(&[
-    ("order", Text),
-    ("legacySortOptions", Struct(&[("orderFirst", TEXTS), ("orderLast", TEXTS)])),
-]);
-const GENERATOR_OPTIONS: Shape = Struct(&[
-    ("labels", TextMap),
-    ("annotations", TextMap),
-    ("disableNameSuffixHash", Bool),
-    ("immutable", Bool),
-]);
+const SORT_OPTIONS: Shape =
+    Struct(&[("order", Text), ("legacySortOptions", Struct(&[("orderFirst", TEXTS), ("orderLast", TEXTS)]))]);
+const GENERATOR_OPTIONS: Shape =
+    Struct(&[("labels", TextMap), ("annotations", TextMap), ("disableNameSuffixHash", Bool), ("immutable", Bool)]);
 const CONFIG_MAP: Shape = Struct(&[
     ("namespace", Text),
     ("name", Text),

@@ -96,7 +96,8 @@ impl Namespace<'_> {
         if binding {
             self.set_subjects(&mut resource.node)?;
         }
-        let specs: Vec<FieldSpec> = self.specs.iter().filter(|spec| self.applies(spec, core, binding)).cloned().collect();
+        let specs: Vec<FieldSpec> =
+            self.specs.iter().filter(|spec| self.applies(spec, core, binding)).cloned().collect();
         each_field_of(&mut resource.node, &specs, &Missing::Scalar(Some(Tag::Str)), &mut set)
             .map_err(|cause| Cause::transform(format!("namespace transformation failed: {cause}")))
     }
@@ -134,9 +135,7 @@ impl Namespace<'_> {
                 Subjects::ServiceAccounts => field_text(subject, "kind") == "ServiceAccount",
                 Subjects::None => false,
             };
-            if chosen
-                && let Some(field) = node::field_or_insert(subject, "namespace", || node::untagged(""))?
-            {
+            if chosen && let Some(field) = node::field_or_insert(subject, "namespace", || node::untagged(""))? {
                 self.set(field)?;
             }
         }

@@ -168,8 +168,7 @@ pub(in crate::kustomize) fn apply(list: &mut ResMap, ready: Ready, schema: &Sche
                 if remember {
                     resource.remember_id(schema);
                 }
-                apply_json(resource, &patch)
-                    .map_err(|why| resource.error(fail(&source, why), schema))?;
+                apply_json(resource, &patch).map_err(|why| resource.error(fail(&source, why), schema))?;
             }
             Ok(())
         }

@@ -119,8 +119,7 @@ fn replace(list: &mut ResMap, value: &Node, target: &Target, schema: &Schema) ->
             continue;
         }
         let ids = ids(resource);
-        let rejected =
-            rejects.iter().any(|(reject, bare)| !bare && ids.iter().any(|id| reject.matches_id(id)));
+        let rejected = rejects.iter().any(|(reject, bare)| !bare && ids.iter().any(|id| reject.matches_id(id)));
         if rejected || !ids.iter().any(|id| matcher.matches_id(id)) {
             continue;
         }
@@ -238,4 +237,3 @@ fn into_text(
     node::set_text(field, written);
     Some(())
 }
-

@@ -26,13 +26,11 @@ pub(in crate::kustomize) fn collect(
     for var in incoming {
         let target = target(var, schema);
         let exact = !target.namespace.is_empty() || target.cluster_scoped;
-        let matches = |id: &Id| {
-            id.name == target.name && id.gvk == target.gvk && (!exact || id.same_namespace(&target))
-        };
+        let matches =
+            |id: &Id| id.name == target.name && id.gvk == target.gvk && (!exact || id.same_namespace(&target));
         let found = list.with_any_id(schema, matches);
         if found.len() > 1 {
-            let message =
-                format!("found {} resId matches for var {} (unable to disambiguate)", found.len(), var.name);
+            let message = format!("found {} resId matches for var {} (unable to disambiguate)", found.len(), var.name);
             return Err(Cause::transform(message));
         }
         if let Some(resource) = found.first().and_then(|at| list.list_mut().get_mut(*at)) {
@@ -152,8 +150,7 @@ pub(in crate::kustomize) fn resolve(
 
 fn value_of(var: &Var, list: &ResMap) -> Result<Value, Cause> {
     let Some(resource) = list.iter().find(|resource| resource.vars.contains(&var.name)) else {
-        let message =
-            format!("var '{}' cannot be mapped to a field in the set of known resources", var.name);
+        let message = format!("var '{}' cannot be mapped to a field in the set of known resources", var.name);
         return Err(Cause::transform(message));
     };
     let missing = || {

@@ -30,9 +30,17 @@ pub(super) enum Part<'a> {
     LowerPm,
     ZoneName,
     /// An offset: whether UTC is `Z`, whether there are colons, and how many fields.
-    Offset { z: bool, colon: bool, fields: u8 },
+    Offset {
+        z: bool,
+        colon: bool,
+        fields: u8,
+    },
     /// A fraction of a second: its separator, digits, and whether trailing zeros go.
-    Fraction { separator: char, digits: usize, trim: bool },
+    Fraction {
+        separator: char,
+        digits: usize,
+        trim: bool,
+    },
 }
 
 const NAMED: &[(&str, Part<'static>)] = &[
@@ -112,11 +120,20 @@ fn fraction(rest: &str) -> Option<(Part<'_>, usize)> {
 }
 
 pub(super) const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
-pub(super) const WEEKDAYS: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+pub(super) const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 pub(super) fn month(month: i8) -> &'static str {
     MONTHS.get((month - 1) as usize).copied().unwrap_or("")

@@ -72,9 +72,7 @@ static METHODS: &[Function] = &[
     Function::new("Unix", &[], |_, args| Ok(Value::Int64(time(args).instant.as_second()))),
     Function::new("UnixNano", &[], |_, args| Ok(Value::Int64(time(args).instant.as_nanosecond() as i64))),
     Function::new("UnixMilli", &[], |_, args| Ok(Value::Int64(time(args).instant.as_millisecond()))),
-    Function::new("Format", &[Type::Str], |_, args| {
-        Ok(Value::text(time(args).format(&super::Args(args).text(1))))
-    }),
+    Function::new("Format", &[Type::Str], |_, args| Ok(Value::text(time(args).format(&super::Args(args).text(1))))),
     Function::new("String", &[], |_, args| Ok(Value::text(time(args).text().unwrap_or_default()))),
     Function::new("Year", &[], |_, args| Ok(Value::Int(i64::from(zoned(args).year())))),
     Function::new("Month", &[], |_, args| Ok(Value::text(format::month(zoned(args).month())))),
@@ -102,7 +100,9 @@ static METHODS: &[Function] = &[
         let span = args.get(1).and_then(|value| value.downcast::<Duration>()).copied().unwrap_or(Duration(0));
         Ok(time(args).plus(span).value())
     }),
-    Function::new("Sub", &[Type::Native("time.Time")], |_, args| Ok(time(args).since(&time(super::Args(args).rest(1))).value())),
+    Function::new("Sub", &[Type::Native("time.Time")], |_, args| {
+        Ok(time(args).since(&time(super::Args(args).rest(1))).value())
+    }),
     Function::new("Before", &[Type::Native("time.Time")], |_, args| {
         Ok(Value::Bool(time(args).instant < time(super::Args(args).rest(1)).instant))
     }),

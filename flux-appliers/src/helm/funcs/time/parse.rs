@@ -24,7 +24,8 @@ struct Fields {
 
 /// Go's `time.ParseInLocation`.
 pub(crate) fn parse(layout: &str, text: &str, local: &TimeZone) -> Result<Time, String> {
-    let whole = |what: String| format!("parsing time {} as {}: {what}", quote(text.as_bytes()), quote(layout.as_bytes()));
+    let whole =
+        |what: String| format!("parsing time {} as {}: {what}", quote(text.as_bytes()), quote(layout.as_bytes()));
     let mut fields = Fields::default();
     let (mut rest_layout, mut rest) = (layout, text);
     while let Some((part, shown, next)) = next_part(rest_layout) {
