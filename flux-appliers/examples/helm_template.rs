@@ -78,7 +78,7 @@ fn parse(arguments: Vec<String>) -> Fallible<Arguments> {
     Ok(parsed)
 }
 
-fn run(arguments: Vec<String>) -> Fallible<String> {
+pub(crate) fn run(arguments: Vec<String>) -> Fallible<String> {
     let arguments = parse(arguments)?;
     let host = Host { now: flux_core::Clock::system().now(), ..Host::default() };
     let (name, chart) = match (&arguments.name_template, arguments.positional.as_slice()) {
@@ -94,10 +94,8 @@ fn run(arguments: Vec<String>) -> Fallible<String> {
     capabilities.api_versions.extend(arguments.api_versions);
     let values = values(&arguments.files, &arguments.sets)?;
     let chart = load(Path::new(chart))?;
-    let release =
-        ReleaseInfo { is_upgrade: arguments.is_upgrade, ..ReleaseInfo::install(name, arguments.namespace) };
-    let options =
-        RenderOptions { capabilities, host, skip_schema: arguments.skip_schema, ..RenderOptions::default() };
+    let release = ReleaseInfo { is_upgrade: arguments.is_upgrade, ..ReleaseInfo::install(name, arguments.namespace) };
+    let options = RenderOptions { capabilities, host, skip_schema: arguments.skip_schema, ..RenderOptions::default() };
     Ok(render(&chart, &values, &release, &options)?.print(&arguments.print)?)
 }
 
@@ -108,9 +106,8 @@ fn values(files: &[String], sets: &[(String, String)]) -> Fallible<Table> {
         let text = std::fs::read(file).map_err(|_| format!("open {file}: no such file or directory"))?;
         merge_maps(&mut values, read_values(&text).map_err(|error| format!("failed to parse {file}: {error}"))?);
     }
-    let read = |path: &str| {
-        std::fs::read_to_string(path).map_err(|_| format!("open {path}: no such file or directory"))
-    };
+    let read =
+        |path: &str| std::fs::read_to_string(path).map_err(|_| format!("open {path}: no such file or directory"));
     let modes = [
         ("set-json", SetMode::Json),
         ("set", SetMode::Typed),

@@ -17,26 +17,40 @@ use flux_core::{
     Action, Artifact, Change, Class, Context, Digest, Engine, Inventory, Manifest, Manifests, Object, ObjectId, Origin,
     Pipeline, Plan, RenderError, Renderer, Revision, Tree, Unit,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+
+/// What the source holds, as one YAML file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct List {
+    users: Vec<String>,
+}
 
 /// A list of users: in a real host a database, a directory service, an API.
 #[derive(Debug, Clone, Default)]
-struct Users(Arc<Mutex<Vec<&'static str>>>);
+struct Users(Arc<Mutex<List>>);
 
 impl Users {
-    fn text(&self) -> String {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).join("\n")
+    fn set(&self, users: &[&str]) {
+        let users = users.iter().map(ToString::to_string).collect();
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = List { users };
+    }
+
+    fn text(&self) -> Result<String, SourceError> {
+        let list = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        serde_yaml::to_string(&*list)
+            .map_err(|error| SourceError::Other { error: error.into(), class: Class::Terminal })
     }
 }
 
 #[async_trait]
 impl Source for Users {
     async fn resolve(&self, _cx: &Context) -> Result<Revision, SourceError> {
-        Ok(Revision::new(Digest::sha256(self.text().as_bytes()).to_string()))
+        Ok(Revision::new(Digest::sha256(self.text()?.as_bytes()).to_string()))
     }
 
     async fn fetch(&self, _cx: &Context, revision: &Revision) -> Result<Artifact, SourceError> {
-        let tree = Tree::from_files([("users.txt", self.text())])
+        let tree = Tree::from_files([("users.yaml", self.text()?)])
             .map_err(|source| SourceError::Tree { url: "users".into(), source })?;
         Ok(Artifact::new(revision.clone(), tree))
     }
@@ -50,23 +64,22 @@ struct Greetings;
 impl Renderer for Greetings {
     async fn render(&self, _cx: &Context, artifact: &Artifact) -> Result<Manifests, RenderError> {
         let input = |line, message: String| RenderError::Input {
-            origin: Origin::new("users.txt", line),
-            field: String::new(),
+            origin: Origin::new("users.yaml", line),
+            field: "users".to_owned(),
             message,
         };
-        let bytes = artifact.tree.read("users.txt").map_err(|error| input(0, error.to_string()))?;
-        let text = String::from_utf8_lossy(&bytes);
-        let users = text.lines().enumerate().filter(|(_, user)| !user.is_empty());
-        users
-            .map(|(i, user)| {
-                let object = json!({
-                    "apiVersion": "example.com/v1", "kind": "Greeting",
-                    "metadata": {"name": user}, "text": format!("Hello, {user}!"),
-                });
-                let object = Object::from_value(object).map_err(|error| input(i + 1, error.to_string()))?;
-                Ok(Manifest { object, origin: Origin::new("users.txt", i + 1) })
-            })
-            .collect()
+        let bytes = artifact.tree.read("users.yaml").map_err(|error| input(0, error.to_string()))?;
+        let list: List = serde_yaml::from_slice(&bytes)
+            .map_err(|error| input(error.location().map_or(0, |at| at.line()), error.to_string()))?;
+        let greeting = |user: &String| {
+            let object = json!({
+                "apiVersion": "example.com/v1", "kind": "Greeting",
+                "metadata": {"name": user}, "text": format!("Hello, {user}!"),
+            });
+            let object = Object::from_value(object).map_err(|error| input(0, error.to_string()))?;
+            Ok(Manifest { object, origin: Origin::new("users.yaml", 0) })
+        };
+        list.users.iter().map(greeting).collect()
     }
 }
 
@@ -151,7 +164,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(async move { engine.run(&Context::background()).await });
 
     for now in [&["ann", "bob"][..], &["bob", "cleo"][..]] {
-        *users.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = now.to_vec();
+        users.set(now);
         tokio::time::sleep(Duration::from_secs(11)).await;
         let mut files = Vec::new();
         for entry in fs::read_dir(folder.path())? {

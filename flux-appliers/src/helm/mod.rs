@@ -25,6 +25,7 @@ mod chart;
 mod funcs;
 mod host;
 mod render;
+mod renderer;
 mod template;
 mod values;
 
@@ -34,5 +35,6 @@ pub use render::{
     Capabilities, Crd, HelmError, Hook, HookEvent, InvalidKubeVersion, KubeVersion, PrintOptions, Release, ReleaseInfo,
     RenderOptions, RenderedManifest, name_from_template, render,
 };
+pub use renderer::HelmRenderer;
 pub use template::{Abort, Interrupt, Limits};
 pub use values::{SetError, SetMode, Table, ValuesError, merge_maps, read_values, set};

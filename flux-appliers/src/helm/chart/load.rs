@@ -29,10 +29,9 @@ impl Chart {
         let prefix = path.trim_matches('/').trim_start_matches("./");
         let prefix = if prefix == "." { "" } else { prefix };
         let base = if prefix.is_empty() { 0 } else { prefix.len() + 1 };
-        let files = tree.walk(prefix).map(|(name, data)| ChartFile {
-            name: name.get(base..).unwrap_or("").to_owned(),
-            data: data.clone(),
-        });
+        let files = tree
+            .walk(prefix)
+            .map(|(name, data)| ChartFile { name: name.get(base..).unwrap_or("").to_owned(), data: data.clone() });
         Self::from_folder(files.collect(), limits)
     }
 

@@ -111,6 +111,11 @@ impl Metadata {
                 *into = sanitize(text);
                 Ok(())
             }
+            // Go's reader makes strings of plain scalars where strings are wanted.
+            Some(scalar @ (Json::Bool(_) | Json::Number(_))) => {
+                *into = scalar.to_string();
+                Ok(())
+            }
             Some(other) => Err(wrong(name, other)),
         };
         text("apiVersion", &mut self.api_version)?;
@@ -146,6 +151,7 @@ impl Metadata {
                     match value {
                         Json::String(text) => read.push((key.clone(), text.clone())),
                         Json::Null => read.push((key.clone(), String::new())),
+                        Json::Bool(_) | Json::Number(_) => read.push((key.clone(), value.to_string())),
                         other => return Err(wrong("annotations", other)),
                     }
                 }
@@ -155,7 +161,9 @@ impl Metadata {
             Some(other) => return Err(wrong("annotations", other)),
         }
         match fields.get("dependencies") {
-            Some(Json::Array(items)) => self.dependencies = items.iter().map(Dependency::read).collect::<Result<_, _>>()?,
+            Some(Json::Array(items)) => {
+                self.dependencies = items.iter().map(Dependency::read).collect::<Result<_, _>>()?
+            }
             None | Some(Json::Null) => {}
             Some(other) => return Err(wrong("dependencies", other)),
         }

@@ -11,9 +11,9 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType, SerialNumber,
 };
+use rsa::RsaPrivateKey;
 use rsa::pkcs1::{DecodeRsaPrivateKey, EncodeRsaPrivateKey};
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey};
-use rsa::RsaPrivateKey;
 
 use super::args::{Args, Outcome};
 use crate::helm::host::Entropy;
@@ -189,12 +189,14 @@ fn read_key(text: &str) -> Result<Key, CallError> {
     let (label, der) = read_pem(text).ok_or("no PEM data in input")?;
     let plain = |error: String| CallError::from(error);
     match label.as_str() {
-        "RSA PRIVATE KEY" => {
-            of_rsa(&RsaPrivateKey::from_pkcs1_der(&der).map_err(|error| plain(format!("parsing RSA private key from PEM: {error}")))?)
-        }
-        "EC PRIVATE KEY" => {
-            of_ecdsa(&p256::SecretKey::from_sec1_der(&der).map_err(|error| plain(format!("parsing EC private key from PEM: {error}")))?)
-        }
+        "RSA PRIVATE KEY" => of_rsa(
+            &RsaPrivateKey::from_pkcs1_der(&der)
+                .map_err(|error| plain(format!("parsing RSA private key from PEM: {error}")))?,
+        ),
+        "EC PRIVATE KEY" => of_ecdsa(
+            &p256::SecretKey::from_sec1_der(&der)
+                .map_err(|error| plain(format!("parsing EC private key from PEM: {error}")))?,
+        ),
         "PRIVATE KEY" => {
             if let Ok(key) = RsaPrivateKey::from_pkcs8_der(&der) {
                 return of_rsa(&key);

@@ -122,7 +122,8 @@ fn chart_value(chart: &Instance<'_>, is_root: bool) -> Value {
                 crate::helm::chart::ImportValues::Exports(name) => (format!("exports.{name}"), "."),
                 crate::helm::chart::ImportValues::Path { child, parent } => (child.clone(), parent.as_str()),
             };
-            let entries = Entries::from([(Str::from("child"), Value::text(child)), (Str::from("parent"), text(parent))]);
+            let entries =
+                Entries::from([(Str::from("child"), Value::text(child)), (Str::from("parent"), text(parent))]);
             Value::Map(Map::new(MapKind::Strings, entries))
         });
         map(vec![

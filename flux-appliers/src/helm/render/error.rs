@@ -19,8 +19,10 @@ pub enum HelmError {
     #[error("release name check failed: release name {0}")]
     Name(String),
     /// Dependencies that are named but not there.
-    #[error("an error occurred while checking for chart dependencies. You may need to run `helm dependency build` to \
-             fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {0}")]
+    #[error(
+        "an error occurred while checking for chart dependencies. You may need to run `helm dependency build` to \
+             fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {0}"
+    )]
     Missing(String),
     /// A chart that is not for this version of Kubernetes.
     #[error("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {found}")]

@@ -137,8 +137,11 @@ impl Native for Files {
     }
 
     fn underlying(&self) -> Option<Value> {
-        let entries: Entries =
-            self.0.iter().map(|(name, data)| (Str::from(name.as_str()), Value::Bytes(Str::from(data.as_ref())))).collect();
+        let entries: Entries = self
+            .0
+            .iter()
+            .map(|(name, data)| (Str::from(name.as_str()), Value::Bytes(Str::from(data.as_ref()))))
+            .collect();
         Some(Value::map(entries))
     }
 

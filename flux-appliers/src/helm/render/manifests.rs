@@ -200,7 +200,7 @@ pub(super) fn split(text: &str) -> Vec<(usize, &str)> {
 fn read(path: &str, line: usize, document: &str) -> Result<RenderedManifest, HelmError> {
     let fault = |reason: String| HelmError::Yaml { file: path.to_owned(), reason };
     let value = yaml::read(document.as_bytes(), &ReadOptions::default())
-        .map_err(|error| fault(error.to_string()))?;
+        .map_err(|error| fault(crate::helm::values::yaml_fault(&error)))?;
     let mismatch = |found: &Json, place: &str| {
         let kind = json_kind(found);
         fault(format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into Go {place}"))
@@ -208,6 +208,8 @@ fn read(path: &str, line: usize, document: &str) -> Result<RenderedManifest, Hel
     let text = |field: Option<&Json>, place: &str| match field {
         None | Some(Json::Null) => Ok(String::new()),
         Some(Json::String(text)) => Ok(text.clone()),
+        // Go's reader makes strings of plain scalars where strings are wanted.
+        Some(scalar @ (Json::Bool(_) | Json::Number(_))) => Ok(scalar.to_string()),
         Some(other) => Err(mismatch(other, place)),
     };
     match &value {
@@ -239,7 +241,7 @@ fn read(path: &str, line: usize, document: &str) -> Result<RenderedManifest, Hel
 
 fn annotation(value: &Json, name: &str) -> Option<String> {
     let annotation = value.get("metadata")?.get("annotations")?.get(name)?;
-    Some(annotation.as_str().unwrap_or_default().to_owned())
+    Some(annotation.as_str().map_or_else(|| annotation.to_string(), str::to_owned))
 }
 
 fn hook_types(value: &Json) -> Option<String> {

@@ -12,4 +12,4 @@ pub use capabilities::{Capabilities, InvalidKubeVersion, KubeVersion};
 pub use error::HelmError;
 pub(crate) use instance::Instance;
 pub use manifests::{Hook, HookEvent, RenderedManifest};
-pub use output::{name_from_template, Crd, PrintOptions, Release, ReleaseInfo, RenderOptions, render};
+pub use output::{Crd, PrintOptions, Release, ReleaseInfo, RenderOptions, name_from_template, render};

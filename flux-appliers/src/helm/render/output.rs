@@ -314,6 +314,10 @@ pub fn name_from_template(template: &str, host: &Host) -> Result<String, HelmErr
     let mut out = Vec::new();
     Runtime::new(host, Budget::new(Limits::default(), None), std::sync::Arc::new(set))
         .execute(&Str::from("name-template"), &Value::Nil, &mut out)
-        .map_err(|error| HelmError::Execution { file: "name-template".to_owned(), line: 0, message: error.to_string() })?;
+        .map_err(|error| HelmError::Execution {
+            file: "name-template".to_owned(),
+            line: 0,
+            message: error.to_string(),
+        })?;
     Ok(String::from_utf8_lossy(&out).into_owned())
 }

@@ -98,6 +98,9 @@ impl<'a> Runtime<'a> {
         if let Err(abort) = self.budget.enter() {
             return Err(ExecError::new(abort.to_string(), Some(abort.into())));
         }
+        // What Go is given as a nil interface is no value at all to the template.
+        let none = Value::Invalid;
+        let data = if matches!(data, Value::Nil) { &none } else { data };
         let mut state = State {
             rt: self,
             template,

@@ -19,7 +19,7 @@ pub struct ValuesError(String);
 pub fn read_values(text: &[u8]) -> Result<Table, ValuesError> {
     let mut values = Table::new();
     for document in documents(text) {
-        let read = yaml::read(&document, &ReadOptions::default()).map_err(|error| ValuesError(error.to_string()))?;
+        let read = yaml::read(&document, &ReadOptions::default()).map_err(|error| ValuesError(yaml_fault(&error)))?;
         match read {
             Json::Null => {}
             Json::Object(mut fields) => {
@@ -75,4 +75,23 @@ pub fn merge_maps(base: &mut Table, over: Table) {
             }
         }
     }
+}
+
+/// A fault of a YAML text in the words of Go's reader, which counts the lines of some faults from zero.
+pub(crate) fn yaml_fault(error: &yaml::YamlError) -> String {
+    let text = error.to_string();
+    let Some(rest) = text.strip_prefix("yaml: line ") else {
+        return format!("error converting YAML to JSON: {text}");
+    };
+    let Some((place, message)) = rest.split_once(": ") else {
+        return format!("error converting YAML to JSON: {text}");
+    };
+    let line: usize = place.split(',').next().and_then(|line| line.parse().ok()).unwrap_or(1);
+    let message = message.split(" while ").next().unwrap_or(message);
+    let from_parser = message.starts_with("did not find expected") && !message.contains("':'");
+    let line = if from_parser { line.saturating_sub(1) } else { line };
+    if line == 0 {
+        return format!("error converting YAML to JSON: yaml: {message}");
+    }
+    format!("error converting YAML to JSON: yaml: line {line}: {message}")
 }

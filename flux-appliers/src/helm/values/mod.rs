@@ -7,7 +7,7 @@ pub(crate) mod strvals;
 
 pub(crate) use coalesce::{Mode, coalesce_tables, coalesce_values, deep_copy, path_value, table};
 pub use files::ValuesError;
-pub(crate) use files::floats;
+pub(crate) use files::{floats, yaml_fault};
 pub use files::{merge_maps, read_values};
 pub(crate) use schema::validate;
 pub use strvals::{SetError, SetMode, set};

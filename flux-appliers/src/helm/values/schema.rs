@@ -24,10 +24,7 @@ pub(crate) fn validate(schema: &[u8], values: &Json) -> Result<(), String> {
 struct Refuse;
 
 impl jsonschema::Retrieve for Refuse {
-    fn retrieve(
-        &self,
-        uri: &jsonschema::Uri<String>,
-    ) -> Result<Json, Box<dyn std::error::Error + Send + Sync>> {
+    fn retrieve(&self, uri: &jsonschema::Uri<String>) -> Result<Json, Box<dyn std::error::Error + Send + Sync>> {
         Err(format!("failing loading \"{uri}\": references outside the schema are not followed").into())
     }
 }

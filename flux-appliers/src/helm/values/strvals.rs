@@ -190,11 +190,12 @@ impl Parser<'_> {
 
     fn index(&mut self) -> Result<i64, Stop> {
         let (text, last) = self.until("]");
-        let number = last.and_then(|_| text.strip_prefix('+').unwrap_or(&text).parse().ok());
-        number.ok_or_else(|| {
-            let why = if last.is_none() { "EOF".to_owned() } else { format!("invalid number {}", quote(text.as_bytes())) };
-            SetError::Index(why).into()
-        })
+        if last.is_none() {
+            // Helm takes the end here for the end of everything.
+            return Err(Stop::End);
+        }
+        let number = text.strip_prefix('+').unwrap_or(&text).parse().ok();
+        number.ok_or_else(|| SetError::Index(format!("invalid number {}", quote(text.as_bytes()))).into())
     }
 
     fn item(&mut self, list: &mut Vec<Json>, index: i64, level: usize) -> Result<(), Stop> {
