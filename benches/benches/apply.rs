@@ -14,7 +14,7 @@ const OBJECTS: usize = 1000;
 /// Half deployments and half config maps, as a repository of small services has them.
 fn manifests(image: &str) -> Manifests {
     let manifest = |i: usize| {
-        let value = if i % 2 == 0 {
+        let value = if i.is_multiple_of(2) {
             json!({
                 "apiVersion": "apps/v1", "kind": "Deployment",
                 "metadata": {"name": format!("app-{i}"), "namespace": "default", "labels": {"app": format!("app-{i}")}},
