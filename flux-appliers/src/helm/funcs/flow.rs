@@ -35,7 +35,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         Ok(Value::text(address.unwrap_or_default()))
     }),
     Function::variadic("default", ANY, Type::Any, |_, args| {
-        Ok(args.iter().nth(1).filter(|given| !is_empty(given)).or(args.first()).cloned().unwrap_or_default())
+        Ok(args.get(1).filter(|given| !is_empty(given)).or(args.first()).cloned().unwrap_or_default())
     }),
     Function::new("empty", ANY, |_, args| Ok(Value::Bool(args.first().is_none_or(is_empty)))),
     Function::variadic("coalesce", &[], Type::Any, |_, args| {

@@ -182,7 +182,7 @@ fn fault(text: &str, error: &serde_json::Error) -> String {
         return "unexpected end of JSON input".to_owned();
     }
     let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or("");
-    let at = line.char_indices().map(|(i, c)| (i, c)).find(|(i, _)| *i + 1 >= error.column());
+    let at = line.char_indices().find(|(i, _)| *i + 1 >= error.column());
     let shown = match at.map(|(_, c)| c) {
         Some('\'') => r"'\''".to_owned(),
         Some(c) => format!("'{c}'"),

@@ -202,10 +202,7 @@ fn concat(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
 }
 
 fn chunk(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
-    let items = match items(&Args(args).any(1), "chunk") {
-        Ok(items) => items,
-        Err(error) => return Err(error),
-    };
+    let items = items(&Args(args).any(1), "chunk")?;
     let size = usize::try_from(Args(args).int(0)).unwrap_or(0);
     if size == 0 {
         return Err("runtime error: makeslice: len out of range".into());

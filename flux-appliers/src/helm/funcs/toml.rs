@@ -1,6 +1,6 @@
 //! TOML in the layout of the Go encoder that Helm uses: keys sorted, plain values before tables, tables indented.
 
-use crate::helm::template::gofmt::format_float;
+use crate::helm::template::gofmt::{format_float, quote};
 use crate::helm::template::{Entries, Str, Value};
 
 const MAX_DEPTH: usize = 500;
@@ -157,6 +157,10 @@ pub(super) fn read(document: &str) -> Result<Value, String> {
 fn fault(document: &str, error: &toml::de::Error) -> String {
     let at = error.span().map_or(0, |span| span.start);
     let line = 1 + document.bytes().take(at).filter(|b| *b == b'\n').count();
+    if error.span().is_none_or(|span| span.end >= document.trim_end().len()) {
+        let last = document.lines().rev().find_map(|line| line.split_once('=')).map_or("", |(key, _)| key.trim());
+        return format!("toml: line {line} (last key {}): unexpected EOF; expected value", quote(last.as_bytes()));
+    }
     format!("toml: line {line}: {}", error.message())
 }
 

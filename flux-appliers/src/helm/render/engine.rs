@@ -176,7 +176,7 @@ fn execution_error(file: &str, error: &ExecError) -> HelmError {
         return HelmError::Limit { file: file.to_owned(), limit };
     }
     let text = error.to_string();
-    let location = text.splitn(3, ": ").nth(1).unwrap_or_default();
+    let location = text.split(": ").nth(1).unwrap_or_default();
     let line = location.rsplit(':').nth(1).and_then(|line| line.parse().ok()).unwrap_or(0);
     let message = if let Some(warning) = warning(&text) {
         format!("execution error at ({location}): {warning}")

@@ -223,7 +223,7 @@ fn eq(args: &[Value]) -> Result<bool, CallError> {
 }
 
 /// Equality of two values of one basic kind.
-pub(crate) fn compare_equal(a: &Value, b: &Value) -> bool {
+fn compare_equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::Float(a), Value::Float(b)) => a == b,

@@ -614,7 +614,6 @@ impl<'t> State<'t, '_, '_> {
             (Type::Bool, Term::Bool(b)) => Some(Value::Bool(*b)),
             (Type::Str, Term::Text { text, .. }) => Some(Value::Str(text.clone())),
             (Type::Int, Term::Number(number)) => number.int.map(Value::Int),
-            (Type::Int64, Term::Number(number)) => number.int.map(Value::Int64),
             (Type::Float, Term::Number(number)) => number.float.map(Value::Float),
             (Type::Uint32, Term::Number(number)) => number.uint.map(|u| Value::Uint64(u64::from(u as u32))),
             _ => None,
@@ -622,7 +621,7 @@ impl<'t> State<'t, '_, '_> {
         let expected = match wanted {
             Type::Bool => "bool",
             Type::Str => "string",
-            Type::Int | Type::Int64 => "integer",
+            Type::Int => "integer",
             Type::Uint32 => "unsigned integer",
             Type::Float => "float",
             _ => return self.error(format!("can't handle {operand} for arg of type {wanted}")),

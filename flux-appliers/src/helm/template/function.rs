@@ -15,8 +15,6 @@ pub enum Type {
     Bool,
     /// `int`
     Int,
-    /// `int64`
-    Int64,
     /// `uint32`
     Uint32,
     /// `float64`
@@ -39,7 +37,6 @@ impl fmt::Display for Type {
             Self::Any => "interface {}",
             Self::Bool => "bool",
             Self::Int => "int",
-            Self::Int64 => "int64",
             Self::Uint32 => "uint32",
             Self::Float => "float64",
             Self::Str => "string",
@@ -62,7 +59,6 @@ impl Type {
             (Self::Any, _)
             | (Self::Bool, Value::Bool(_))
             | (Self::Int, Value::Int(_))
-            | (Self::Int64, Value::Int64(_))
             | (Self::Float, Value::Float(_))
             | (Self::Str, Value::Str(_)) => true,
             (Self::Map, Value::Map(map)) => map.kind != MapKind::Strings,

@@ -26,7 +26,7 @@ pub(crate) use conformance::corpus;
 
 pub(crate) use budget::Budget;
 pub use budget::{Interrupt, Limits};
-pub(crate) use builtin::{Builtins, compare_equal};
+pub(crate) use builtin::Builtins;
 pub use error::{Abort, CallError, ExecError, ParseError};
 pub use function::{Function, Type};
 pub use text::Str;
