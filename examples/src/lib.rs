@@ -1,1 +1,4 @@
-//! The examples of the Flux GitOps toolkit.
+//! What the examples share: a terminal that shows what an engine does, and a Git repository to play with.
+
+pub mod repository;
+pub mod terminal;

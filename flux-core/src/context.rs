@@ -226,7 +226,7 @@ impl Context {
     /// When the work panics: the panic goes on in the caller, where the loop isolates it.
     pub async fn run_blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
+        work: impl FnOnce(&Arc<AtomicBool>) -> T + Send + 'static,
     ) -> Result<T, Interrupted> {
         struct RaiseOnDrop(Arc<AtomicBool>);
         impl Drop for RaiseOnDrop {

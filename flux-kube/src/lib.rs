@@ -3,3 +3,10 @@
 pub mod api;
 #[cfg(feature = "apiserver")]
 pub mod apiserver;
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "compose")]
+pub mod compose;
+
+#[cfg(feature = "client")]
+pub use kube;

@@ -5,17 +5,37 @@
 //! | [`memory`] | what it was given, for tests and hosts that have their files already | |
 //! | [`dir`] | a local directory | |
 //! | [`git`] | a Git repository | `git` |
+//! | [`helm`] | a chart in a Helm repository | `helm` |
+//! | [`oci`] | an artifact in an OCI registry | `oci` |
 //!
 //! Every one implements [`Source`](flux_core::Source) and behaves as the [`contract`] says; a source of a host's own can
 //! be held against it with the feature `contract`. What a source leaves out of its artifact is said by [`ignore`] rules.
+//! Artifacts are kept on disk for others by the `store` (feature `store`).
 
+#[cfg(any(feature = "helm", feature = "oci", all(test, feature = "store")))]
+mod archive;
+#[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
+mod auth;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+#[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
+mod deadline;
 pub mod dir;
 #[cfg(feature = "git")]
 pub mod git;
+#[cfg(feature = "helm")]
+pub mod helm;
+#[cfg(any(feature = "helm", feature = "oci"))]
+mod http;
 pub mod ignore;
 mod listing;
 pub mod memory;
-#[cfg(feature = "git")]
+#[cfg(feature = "oci")]
+pub mod oci;
+#[cfg(feature = "store")]
+pub mod store;
+#[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
 mod tls;
+
+#[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
+pub use auth::Credentials;

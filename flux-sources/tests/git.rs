@@ -5,8 +5,9 @@ mod support;
 
 use flux_core::tree::{Entry, TreeLimits};
 use flux_core::{Artifact, Class, Context, Source, SourceError};
+use flux_sources::Credentials;
 use flux_sources::git::{GitLimits, GitSource, Reference};
-use support::{Daemon, HttpServer, Repository, have_git, respond};
+use support::{Daemon, HttpServer, Repository, have_git, respond, serve_git};
 
 fn source(url: &str, reference: Reference) -> GitSource {
     GitSource::builder(url).reference(reference).build().unwrap()
@@ -189,6 +190,41 @@ async fn who_is_not_let_in_is_told_so() {
         let error = get(&source(&server.url(), Reference::default())).await.unwrap_err();
         assert_eq!(matches!(error, SourceError::Denied { .. }), denied, "{status}: {error:?}");
         assert_eq!(matches!(error, SourceError::Unreachable { .. }), !denied, "{status}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_given_and_follow_no_redirect() {
+    if !have_git(&["git-http-backend"]) {
+        return;
+    }
+    let repository = Repository::new();
+    repository.write("v", "1");
+    repository.commit("first");
+    let root = repository.root().to_owned();
+    let server = HttpServer::start(move |request, stream| match request.header("authorization") {
+        // base64 of `user:hunter2`.
+        Some("Basic dXNlcjpodW50ZXIy" | "Bearer t0ken") => serve_git(&root, request, stream),
+        _ => respond(stream, "401 Unauthorized", &[("www-authenticate", "Basic")], b""),
+    });
+    let thief = HttpServer::start(|_, stream| respond(stream, "404 Not Found", &[], b""));
+    let target = format!("http://{}/app/.git/info/refs?service=git-upload-pack", thief.address);
+    let trap = HttpServer::start(move |_, stream| respond(stream, "302 Found", &[("location", target.as_str())], b""));
+    let with = |url: String, credentials| {
+        let builder = GitSource::builder(url).reference(Reference::branch("main"));
+        builder.credentials(credentials).build().unwrap()
+    };
+    for credentials in [Credentials::basic("user", "hunter2"), Credentials::bearer("t0ken")] {
+        get(&with(server.url(), credentials.clone())).await.unwrap();
+        get(&with(trap.url(), credentials)).await.unwrap_err();
+        assert!(thief.requests().iter().all(|request| request.header("authorization").is_none()));
+    }
+    let in_url = server.url().replace("http://", "http://user:hunter2@");
+    get(&with(in_url, Credentials::Anonymous)).await.unwrap();
+    for credentials in [Credentials::Anonymous, Credentials::basic("user", "wrong"), Credentials::bearer("wrong")] {
+        let error = get(&with(server.url(), credentials)).await.unwrap_err();
+        assert!(matches!(error, SourceError::Denied { .. }), "{error:?}");
+        assert!(!error.to_string().contains("wrong"), "{error}");
     }
 }
 

@@ -4,5 +4,5 @@
 mod kstatus;
 mod wait;
 
-pub use kstatus::{Condition, Status, StatusError, status};
+pub use kstatus::{Condition, Status, StatusError, health, status};
 pub use wait::Wait;

@@ -60,7 +60,7 @@ impl Wait<'_> {
     async fn round(&self, cx: &Context, watched: &mut Watched) {
         for object in watched.pending() {
             let answer = self.cluster.get(cx, &object).await;
-            watched.note(&object.id, self.health_of(&object.id, answer));
+            watched.note(&object.id, self.health_of(cx, &object.id, answer));
         }
         if watched.is_over(self.fail_fast) {
             return;
@@ -75,7 +75,7 @@ impl Wait<'_> {
             };
             let id = object.id();
             if watched.is_watched(&id) {
-                let health = if gone { self.gone(&id, &object) } else { self.health_of(&id, Ok(Some(object))) };
+                let health = if gone { self.gone(&id, &object) } else { self.health_of(cx, &id, Ok(Some(object))) };
                 watched.note(&id, health);
                 if watched.is_over(self.fail_fast) {
                     return;
@@ -105,11 +105,11 @@ impl Wait<'_> {
         Some(streams)
     }
 
-    fn health_of(&self, id: &ObjectId, answer: Result<Option<Object>, ClusterError>) -> ObjectHealth {
+    fn health_of(&self, cx: &Context, id: &ObjectId, answer: Result<Option<Object>, ClusterError>) -> ObjectHealth {
         let health = |status, message| ObjectHealth { id: id.clone(), status, message };
         match answer {
             Ok(Some(live)) if (self.ignore)(&live) => health(HealthStatus::Current, "is not looked at".into()),
-            Ok(Some(live)) => match kstatus::status(&live) {
+            Ok(Some(live)) => match kstatus::health(&live, cx.now()) {
                 Ok(status) => health(status.status, status.message),
                 Err(error) => health(HealthStatus::Unknown, error.to_string()),
             },

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use jiff::Timestamp;
+use flux_core::Timestamp;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -80,8 +80,8 @@ pub trait Lookup: Send + Sync {
 pub struct Host {
     /// The time of `now`.
     pub now: Timestamp,
-    /// The zone that `date` calls local. Default: UTC.
-    pub zone: jiff::tz::TimeZone,
+    /// The zone that `date` calls local, such as `Europe/Berlin`. Default: UTC.
+    pub zone: String,
     /// Randomness. Default: that of the operating system.
     pub entropy: Arc<dyn Entropy>,
     /// Name resolution. Default: none, so that `getHostByName` is empty.
@@ -94,8 +94,8 @@ impl Default for Host {
     /// The epoch as the time, fresh randomness, and nothing else.
     fn default() -> Self {
         Self {
-            now: Timestamp::UNIX_EPOCH,
-            zone: jiff::tz::TimeZone::UTC,
+            now: Timestamp::from_unix_seconds(0),
+            zone: "UTC".to_owned(),
             entropy: Arc::new(SystemEntropy::new()),
             resolver: None,
             lookup: None,

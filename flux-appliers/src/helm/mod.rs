@@ -1,7 +1,40 @@
-//! Helm charts, rendered natively.
+//! Helm charts, rendered natively as Helm v4.3.1 renders them.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use flux_appliers::helm::{Chart, ChartLimits, PrintOptions, ReleaseInfo, RenderOptions, Table, render};
+//! use flux_core::Tree;
+//!
+//! let tree = Tree::from_files([
+//!     ("app/Chart.yaml", "apiVersion: v2\nname: app\nversion: 1.0.0\n"),
+//!     ("app/values.yaml", "replicas: 2\n"),
+//!     ("app/templates/cm.yaml", "kind: ConfigMap\ndata: {n: {{ .Values.replicas | quote }}}\n"),
+//! ])?;
+//! let chart = Chart::from_tree(&tree, "app", &ChartLimits::default())?;
+//! let release = ReleaseInfo::install("demo", "default");
+//! let rendered = render(&chart, &Table::new(), &release, &RenderOptions::default())?;
+//! let text = rendered.print(&PrintOptions::default())?;
+//! assert_eq!(text, "---\n# Source: app/templates/cm.yaml\nkind: ConfigMap\ndata: {n: \"2\"}\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Nothing is global: a [`Chart`] is immutable and shared, its templates are parsed once, and every render has a
+//! [`Host`] for time, randomness, names and the cluster, and [`Limits`] for work, data and depth.
 
+mod chart;
 mod funcs;
 mod host;
+mod render;
+mod renderer;
 mod template;
+mod values;
 
+pub use chart::{Chart, ChartError, ChartFile, ChartLimits, Dependency, ImportValues, Metadata};
 pub use host::{Entropy, Host, Lookup, Resolver, Seeded, SystemEntropy};
+pub use render::{
+    Capabilities, Crd, HelmError, Hook, HookEvent, InvalidKubeVersion, KubeVersion, PrintOptions, Release, ReleaseInfo,
+    RenderOptions, RenderedManifest, name_from_template, render,
+};
+pub use renderer::HelmRenderer;
+pub use template::{Abort, Interrupt, Limits};
+pub use values::{SetError, SetMode, Table, ValuesError, merge_maps, read_values, set};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{BuildError, Cause};
 use super::kustomization::{self, Kustomization};
-use super::loader::join;
+use super::loader::{is_remote, join};
 
 const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
@@ -184,6 +184,7 @@ impl FluxKustomization {
             target.patches.get_or_insert_default().push(patch.as_kustomize());
         }
         for path in &self.components {
+            check_component(path)?;
             if self.ignore_missing_components {
                 let there = join(root, path).is_some_and(|path| tree.is_dir(&path));
                 if !there {
@@ -193,20 +194,36 @@ impl FluxKustomization {
             target.components.get_or_insert_default().push(path.clone());
         }
         for image in &self.images {
-            let image = kustomization::Image {
-                name: image.name.clone(),
-                new_name: image.new_name.clone(),
-                new_tag: image.new_tag.clone(),
-                digest: image.digest.clone(),
-                ..kustomization::Image::default()
-            };
-            let images = target.images.get_or_insert_default();
-            match images.iter_mut().find(|known| known.name == image.name) {
-                Some(known) => *known = image,
-                None => images.push(image),
-            }
+            image.merge_into(target.images.get_or_insert_default());
         }
         Ok(())
+    }
+}
+
+/// A component must lie in the source.
+fn check_component(path: &str) -> Result<(), Cause> {
+    if path.is_empty() || path.starts_with('/') || is_remote(path) {
+        let message = format!("`{path}` must be a relative path inside the source");
+        return Err(Cause::Kustomization { field: "components".to_owned(), message });
+    }
+    Ok(())
+}
+
+impl FluxImage {
+    /// Into the entry of the same name, or as a new one. Tag and digest belong together: one of them replaces both.
+    fn merge_into(&self, images: &mut Vec<kustomization::Image>) {
+        let known = images.iter().position(|image| image.name == self.name).unwrap_or_else(|| {
+            images.push(kustomization::Image { name: self.name.clone(), ..kustomization::Image::default() });
+            images.len() - 1
+        });
+        let Some(image) = images.get_mut(known) else { return };
+        if !self.new_name.is_empty() {
+            image.new_name.clone_from(&self.new_name);
+        }
+        if !self.new_tag.is_empty() || !self.digest.is_empty() {
+            image.new_tag.clone_from(&self.new_tag);
+            image.digest.clone_from(&self.digest);
+        }
     }
 }
 
@@ -222,5 +239,64 @@ impl FluxPatch {
             label_selector: target.label_selector.clone(),
         });
         kustomization::Patch { patch: self.patch.clone(), target, ..kustomization::Patch::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generated(settings: &FluxKustomization, files: &[(&str, &str)]) -> Result<Kustomization, BuildError> {
+        let tree = Tree::from_files(files.iter().map(|(path, text)| (*path, text.to_string()))).unwrap();
+        generate(&tree, "app", settings, Limits::default())
+    }
+
+    #[test]
+    fn a_directory_without_a_kustomization_gets_one() {
+        let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+        let files = [
+            ("app/b.yaml", object),
+            ("app/a/x.yml", object),
+            ("app/a/notes.txt", "not one"),
+            ("app/own/kustomization.yml", "resources: [inner.yaml]"),
+            ("app/own/inner.yaml", object),
+            ("other.yaml", object),
+        ];
+        let made = generated(&FluxKustomization::default(), &files).unwrap();
+        assert_eq!(made.resources.unwrap(), ["./a/x.yml", "./b.yaml", "./own"]);
+        let empty = generated(&FluxKustomization::default(), &[("app/notes.txt", "")]).unwrap();
+        assert_eq!(empty.namespace, "_placeholder");
+    }
+
+    #[test]
+    fn images_merge_by_name_and_tag_and_digest_go_together() {
+        let image = |name: &str, tag: &str, digest: &str| FluxImage {
+            name: name.into(),
+            new_tag: tag.into(),
+            digest: digest.into(),
+            ..FluxImage::default()
+        };
+        let images = vec![image("a", "2", ""), image("b", "", ""), image("c", "", "sha256:1")];
+        let settings = FluxKustomization { images, ..FluxKustomization::default() };
+        let source = "resources: [a.yaml]\nimages: [{name: a, newName: x, digest: d}, {name: b, newTag: '1'}]\n";
+        let made = generated(&settings, &[("app/kustomization.yaml", source)]).unwrap().images.unwrap();
+        let shown: Vec<[&str; 4]> =
+            made.iter().map(|i| [&*i.name, &*i.new_name, &*i.new_tag, &*i.digest]).collect();
+        assert_eq!(shown, [["a", "x", "2", ""], ["b", "", "1", ""], ["c", "", "", "sha256:1"]]);
+    }
+
+    #[test]
+    fn missing_components_are_left_out_only_on_request_and_remote_ones_refused() {
+        let settings = |component: &str, ignore| FluxKustomization {
+            components: vec![component.into()],
+            ignore_missing_components: ignore,
+            ..FluxKustomization::default()
+        };
+        let files = [("app/kustomization.yaml", "resources: [a.yaml]\n"), ("there/kustomization.yaml", "")];
+        let components = |settings: &FluxKustomization| generated(settings, &files).map(|made| made.components);
+        assert_eq!(components(&settings("../there", true)).unwrap().unwrap(), ["../there"]);
+        assert_eq!(components(&settings("../gone", true)).unwrap(), None);
+        assert_eq!(components(&settings("../gone", false)).unwrap().unwrap(), ["../gone"]);
+        assert!(components(&settings("https://example.com/x", true)).is_err());
     }
 }

@@ -1,10 +1,10 @@
 //! Kustomize as one of Flux's renderers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use flux_core::{Artifact, Class, Context, Interrupted, Manifests, RenderError, Renderer};
+use flux_core::tree::normalize;
+use flux_core::{Artifact, Context, Interrupted, Manifests, Origin, RenderError, Renderer};
 
 use super::{BuildError, BuildOptions, Cause, FluxKustomization, Order, build_with};
 
@@ -48,45 +48,47 @@ impl KustomizeRenderer {
         self.options = options;
         self
     }
+
+    /// The directory to build, in canonical form. A leading slash is the root of the artifact, as in Flux.
+    fn dir_in(&self, artifact: &Artifact) -> Result<String, RenderError> {
+        let path = normalize(self.path.trim_start_matches('/')).map_err(|error| RenderError::Input {
+            origin: Origin::new("spec.path", 0),
+            field: String::new(),
+            message: error.to_string(),
+        })?;
+        if artifact.tree.is_dir(&path) {
+            return Ok(path);
+        }
+        Err(RenderError::PathNotFound {
+            path: self.path.clone(),
+            revision: artifact.revision.to_string(),
+            known: root_of(artifact),
+        })
+    }
 }
 
-/// Ends a build whose result nobody waits for any more.
-struct CancelOnDrop(Arc<AtomicBool>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+/// What there is at the root of an artifact, for an error that names a path that is not there.
+fn root_of(artifact: &Artifact) -> String {
+    const MOST: usize = 12;
+    let names = artifact.tree.list("");
+    match names.len() {
+        0 => "nothing in it".to_owned(),
+        n if n > MOST => format!("{}, … at its root", names[..MOST].join(", ")),
+        _ => format!("{} at its root", names.join(", ")),
     }
 }
 
 #[async_trait]
 impl Renderer for KustomizeRenderer {
     async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, RenderError> {
-        cx.check()?;
-        if !artifact.tree.is_dir(&self.path) {
-            return Err(RenderError::PathNotFound {
-                path: self.path.clone(),
-                revision: artifact.revision.to_string(),
-                known: artifact.tree.list("").join(", "),
-            });
-        }
-        let cancel = Arc::new(AtomicBool::new(false));
-        let _guard = CancelOnDrop(Arc::clone(&cancel));
-        let (tree, path, settings) = (artifact.tree.clone(), self.path.clone(), self.settings.clone());
-        let options = BuildOptions { cancel: Some(cancel), ..self.options.clone() };
-        // A build keeps a processor busy, and a panic in it must not end the host.
-        let work = tokio::task::spawn_blocking(move || {
+        let path = self.dir_in(artifact)?;
+        let (tree, settings, options) = (artifact.tree.clone(), self.settings.clone(), self.options.clone());
+        // A build keeps a processor busy.
+        let built = cx.run_blocking(move |cancel| {
+            let options = BuildOptions { cancel: Some(Arc::clone(cancel)), ..options };
             build_with(&tree, &path, &settings, &options).and_then(super::Output::into_manifests)
         });
-        let result = tokio::select! {
-            () = cx.cancellation().cancelled() => return Err(Interrupted::Cancelled.into()),
-            result = work => result,
-        };
-        cx.check()?;
-        match result {
-            Ok(built) => built.map_err(RenderError::from),
-            Err(error) => Err(RenderError::Other { error: error.into(), class: Class::Terminal }),
-        }
+        Ok(built.await??)
     }
 }
 
@@ -104,5 +106,51 @@ impl From<BuildError> for RenderError {
                 RenderError::Input { origin, field: String::new(), message }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flux_core::{Revision, Tree};
+
+    async fn render(renderer: KustomizeRenderer, files: &[(&str, &str)]) -> Result<Manifests, RenderError> {
+        let tree = Tree::from_files(files.iter().map(|(path, text)| (*path, text.to_string()))).unwrap();
+        renderer.render(&Context::background(), &Artifact::new(Revision::new("main@sha1:1"), tree)).await
+    }
+
+    const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n";
+
+    #[tokio::test]
+    async fn common_metadata_goes_on_every_object() {
+        let labels = [("team".to_owned(), "web".to_owned())].into();
+        let settings = FluxKustomization {
+            common_metadata: super::super::CommonMetadata { labels, ..Default::default() },
+            name_prefix: "dev-".into(),
+            ..FluxKustomization::default()
+        };
+        let renderer = KustomizeRenderer::new("/").with_settings(settings);
+        let manifests = render(renderer, &[("x/a.yaml", MAP)]).await.unwrap();
+        let manifest = manifests.iter().next().unwrap();
+        assert_eq!((manifest.object.name(), manifest.object.label("team")), ("dev-a", Some("web")));
+        assert_eq!((&*manifest.origin.file, manifest.origin.line), ("x/a.yaml", 1));
+    }
+
+    #[tokio::test]
+    async fn h15_a_path_outside_or_not_there_is_an_error_that_helps() {
+        let error = render(KustomizeRenderer::new("../.."), &[("a.yaml", MAP)]).await.unwrap_err().to_string();
+        assert_eq!(error, "spec.path: path `../..` leads outside the tree");
+        let error = render(KustomizeRenderer::new("./deploi"), &[("deploy/a.yaml", MAP)]).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "path `./deploi` not found in revision main@sha1:1; the artifact has deploy at its root"
+        );
+    }
+
+    #[tokio::test]
+    async fn broken_yaml_is_named_by_file_and_line() {
+        let files = [("deploy/kustomization.yaml", "resources: [a.yaml]\n"), ("deploy/a.yaml", "a: 1\n\tb: 2\n")];
+        let error = render(KustomizeRenderer::new("deploy"), &files).await.unwrap_err();
+        assert_eq!(error.origin().map(|o| (o.file.to_string(), o.line)), Some(("deploy/a.yaml".into(), 2)), "{error}");
     }
 }

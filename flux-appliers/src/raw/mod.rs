@@ -163,7 +163,7 @@ mod tests {
             let error = render("d", &[("d/x.yaml", text)]).await.unwrap_err();
             assert!(error.starts_with(expected), "{error} does not start with {expected}");
         }
-        let error = render("d", &[("d/x.json", "{\n\"apiVersion\": tru\n}")]).await.unwrap_err();
+        let error = render("d", &[("d/x.json", "{\n\"apiVersion\": x\n}")]).await.unwrap_err();
         assert!(error.starts_with("d/x.json:2: "), "{error}");
     }
 

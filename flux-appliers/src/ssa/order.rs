@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn what_others_need_comes_first() {
         let id = |group: &str, kind: &str, name: &str| ObjectId::new(group, kind, "", name);
-        let mut ids = vec![
+        let mut ids = [
             id("admissionregistration.k8s.io", "MutatingWebhookConfiguration", "m"),
             id("example.com", "Widget", "w"),
             id("apps", "Deployment", "b"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::context::Interrupted;
 use crate::error::{BoxError, Class};
 use crate::object::Gvk;
 
@@ -75,6 +76,15 @@ pub enum ClusterError {
     /// The work was cancelled.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<Interrupted> for ClusterError {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Cancelled => Self::Cancelled,
+            Interrupted::DeadlineExceeded => Self::Timeout,
+        }
+    }
 }
 
 impl ClusterError {

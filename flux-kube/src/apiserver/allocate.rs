@@ -40,7 +40,7 @@ impl State {
         } else {
             self.address(spec, old_spec, &name)?;
         }
-        self.node_ports(spec, &kind, &name)
+        self.node_ports(spec, &kind)
     }
 
     fn services(&self) -> impl Iterator<Item = &Fields> {
@@ -83,7 +83,7 @@ impl State {
         Ok(())
     }
 
-    fn node_ports(&mut self, spec: &mut Fields, kind: &str, name: &str) -> Result<(), Status> {
+    fn node_ports(&mut self, spec: &mut Fields, kind: &str) -> Result<(), Status> {
         let wants = kind == "NodePort"
             || (kind == "LoadBalancer" && spec.get("allocateLoadBalancerNodePorts") != Some(&json!(false)));
         let mut taken: HashSet<i64> = HashSet::new();
@@ -93,7 +93,6 @@ impl State {
                 taken.extend(ports.into_iter().flatten().filter_map(|p| p.get("nodePort")?.as_i64()));
             }
         }
-        let _ = name;
         for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
             let Some(port) = port.as_object_mut() else { continue };
             if !wants {

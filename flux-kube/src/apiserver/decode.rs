@@ -247,10 +247,10 @@ impl<'a> Walker<'a> {
         if !fits {
             return self.wrong(value, ty);
         }
-        if let (Scalar::Int32 | Scalar::Int64, Some(i)) = (scalar, integer(value)) {
-            if value.is_f64() {
-                *value = json!(i);
-            }
+        if let (Scalar::Int32 | Scalar::Int64, Some(i)) = (scalar, integer(value))
+            && value.is_f64()
+        {
+            *value = json!(i);
         }
         Ok(())
     }
@@ -279,7 +279,7 @@ fn check_base64(text: &str) -> Result<(), usize> {
         return Err(bad);
     }
     let padding = bytes.len() - data;
-    if bytes.iter().skip(data).any(|b| *b != b'=') || padding > 2 || bytes.len() % 4 != 0 || data % 4 == 1 {
+    if bytes.iter().skip(data).any(|b| *b != b'=') || padding > 2 || !bytes.len().is_multiple_of(4) || data % 4 == 1 {
         return Err(if padding == 0 { bytes.len() - bytes.len() % 4 } else { data });
     }
     Ok(())

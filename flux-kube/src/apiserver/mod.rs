@@ -21,6 +21,7 @@ mod gotext;
 mod http;
 mod ids;
 mod input;
+mod openapi;
 mod patch;
 mod quantity;
 mod registry;

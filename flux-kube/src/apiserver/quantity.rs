@@ -65,16 +65,6 @@ impl Quantity {
     pub(crate) fn is_negative(self) -> bool {
         self.nanos < 0
     }
-
-    /// Whether the value has no part below one.
-    pub(crate) fn is_whole(self) -> bool {
-        self.nanos % NANO == 0
-    }
-
-    /// The value in thousandths, rounded up.
-    pub(crate) fn milli(self) -> i128 {
-        (self.nanos + 999_999).div_euclid(1_000_000)
-    }
 }
 
 const MAX: i128 = i64::MAX as i128 * NANO;

@@ -295,11 +295,6 @@ impl FieldSelector {
         Ok(FieldSelector(out))
     }
 
-    /// The one name it selects, if it does.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.0.iter().find(|(p, equal, _)| p == "metadata.name" && *equal).map(|(_, _, v)| v.as_str())
-    }
-
     pub(crate) fn matches(&self, object: &Fields) -> bool {
         self.0.iter().all(|(path, equal, value)| {
             let mut at: Option<&Value> = None;

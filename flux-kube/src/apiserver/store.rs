@@ -155,7 +155,6 @@ pub(crate) type Address = (ResourceKey, String);
 pub(crate) struct Change {
     pub(crate) at: Address,
     pub(crate) record: Arc<Record>,
-    pub(crate) created: bool,
     pub(crate) deleted: bool,
 }
 
@@ -202,15 +201,14 @@ impl Store {
         let table = self.table_mut(resource);
         let key = key_of(&record);
         let before = table.objects.insert(key.clone(), record.clone());
-        let created = before.is_none();
         table.push(Event { revision, before: before.clone(), after: record.clone(), deleted: false }, history);
         let at = (resource.clone(), key);
-        if created {
+        if before.is_none() {
             self.uids.insert(record.meta_str("uid").to_owned(), at.clone());
         }
         let (old, new) = (before.as_deref().map(owners).unwrap_or_default(), owners(&record));
         self.index(&at, &old, &new);
-        self.pending.push_back(Change { at, record: record.clone(), created, deleted: false });
+        self.pending.push_back(Change { at, record: record.clone(), deleted: false });
         record
     }
 
@@ -226,7 +224,7 @@ impl Store {
         let at = (resource.clone(), key.to_owned());
         self.uids.remove(after.meta_str("uid"));
         self.index(&at, &owners(&after), &[]);
-        self.pending.push_back(Change { at, record: after.clone(), created: false, deleted: true });
+        self.pending.push_back(Change { at, record: after.clone(), deleted: true });
         Some(after)
     }
 

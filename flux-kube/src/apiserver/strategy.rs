@@ -62,7 +62,10 @@ fn has_generation(resource: &Resource) -> bool {
 /// The fields whose change is a new generation: `spec`, or for kinds without one all but metadata and status.
 fn same_generation(resource: &Resource, new: &Fields, old: &Fields) -> bool {
     if resource.custom.is_none() && (new.contains_key("spec") || old.contains_key("spec")) {
-        return new.get("spec") == old.get("spec");
+        // A rollout may depend on the annotations of a deployment.
+        let annotations = |o: &Fields| o.get("metadata").and_then(|m| m.get("annotations")).cloned();
+        let same = resource.group != "apps" || resource.kind != "Deployment" || annotations(new) == annotations(old);
+        return same && new.get("spec") == old.get("spec");
     }
     let counted = |k: &str| {
         !matches!(k, "apiVersion" | "kind" | "metadata")
@@ -103,10 +106,10 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Fields) {
         ("apiextensions.k8s.io", _) => definition(object),
         _ => {}
     }
-    if has_generation(resource) {
-        if let Some(meta) = metadata(object) {
-            meta.insert("generation".into(), json!(1));
-        }
+    if has_generation(resource)
+        && let Some(meta) = metadata(object)
+    {
+        meta.insert("generation".into(), json!(1));
     }
 }
 
@@ -180,6 +183,9 @@ pub(crate) fn prepare_update(resource: &Resource, subresource: &str, object: &mu
         "finalize" => keep(object, "status"),
         "" if resource.has_status() => keep(object, "status"),
         _ => {}
+    }
+    if resource.kind == "CustomResourceDefinition" && subresource.is_empty() {
+        stored_versions(object);
     }
     if resource.kind == "DaemonSet" && subresource.is_empty() {
         let template = |o: &Fields| o.get("spec").and_then(|s| s.get("template")).cloned();
@@ -317,14 +323,27 @@ pub(crate) fn job_selector(object: &mut Fields, uid: &str) {
 
 /// A definition starts with its storage version as the one that is stored.
 fn definition(object: &mut Fields) {
-    let versions = object.get("spec").and_then(|s| s.get("versions")).and_then(Value::as_array);
-    let storage = versions
-        .into_iter()
-        .flatten()
-        .find(|v| v.get("storage") == Some(&Value::Bool(true)))
-        .and_then(|v| v.get("name"))
-        .cloned();
+    if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
+        status.insert("storedVersions".into(), Value::Null);
+    }
+    let storage = storage_version(object);
     if let (Some(storage), Some(status)) = (storage, object.get_mut("status").and_then(Value::as_object_mut)) {
         status.insert("storedVersions".into(), json!([storage]));
+    }
+}
+
+fn storage_version(object: &Fields) -> Option<Value> {
+    let versions = object.get("spec")?.get("versions")?.as_array()?;
+    versions.iter().find(|v| v.get("storage") == Some(&Value::Bool(true)))?.get("name").cloned()
+}
+
+/// A new storage version joins those that are stored.
+fn stored_versions(object: &mut Fields) {
+    let storage = storage_version(object);
+    let stored = object.get_mut("status").and_then(|s| s.get_mut("storedVersions")).and_then(Value::as_array_mut);
+    if let (Some(storage), Some(stored)) = (storage, stored)
+        && !stored.contains(&storage)
+    {
+        stored.push(storage);
     }
 }

@@ -41,14 +41,8 @@ impl<'a, R> Guard<'a, R> {
         Self { inner, stop, limit, left: limit }
     }
 
-    fn check(&self) -> io::Result<()> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(io::Error::other(Cut::Stopped));
-        }
-        if self.left == 0 {
-            return Err(io::Error::other(Cut::TooLarge { limit: self.limit }));
-        }
-        Ok(())
+    fn go_on(&self) -> io::Result<()> {
+        if self.stop.load(Ordering::Relaxed) { Err(io::Error::other(Cut::Stopped)) } else { Ok(()) }
     }
 }
 
@@ -56,10 +50,11 @@ impl<R: Read> Read for Guard<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let start = Instant::now();
         loop {
-            self.check()?;
+            self.go_on()?;
             match self.inner.read(buffer) {
                 Ok(count) => {
-                    self.left = self.left.saturating_sub(count as u64);
+                    let too_large = || io::Error::other(Cut::TooLarge { limit: self.limit });
+                    self.left = self.left.checked_sub(count as u64).ok_or_else(too_large)?;
                     return Ok(count);
                 }
                 // A socket with a read time-out gives us the chance to look at the flag.
@@ -76,12 +71,36 @@ impl<R: Read> Read for Guard<'_, R> {
 
 impl<R: BufRead> BufRead for Guard<'_, R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.check()?;
-        self.inner.fill_buf()
+        self.go_on()?;
+        let limit = self.limit;
+        let buffer = self.inner.fill_buf()?;
+        // Exactly as much as allowed is fine: only when more comes it is too much.
+        if self.left == 0 && !buffer.is_empty() {
+            return Err(io::Error::other(Cut::TooLarge { limit }));
+        }
+        Ok(buffer)
     }
 
     fn consume(&mut self, count: usize) {
         self.left = self.left.saturating_sub(count as u64);
         self.inner.consume(count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_much_as_allowed_passes_and_more_does_not() {
+        let stop = AtomicBool::new(false);
+        let mut text = String::new();
+        Guard::new(&b"12345"[..], &stop, 5).read_to_string(&mut text).unwrap();
+        assert!(Guard::new(&b"12345"[..], &stop, 4).read_to_string(&mut text).is_err());
+        let lines = |limit| Guard::new(&b"12\n34\n5"[..], &stop, limit).lines().collect::<Result<Vec<_>, _>>();
+        assert_eq!(lines(7).unwrap(), ["12", "34", "5"]);
+        assert!(Guard::new(io::BufReader::with_capacity(2, &b"12\n34\n5"[..]), &stop, 4).lines().any(|l| l.is_err()));
+        stop.store(true, Ordering::Relaxed);
+        assert!(Guard::new(&b"1"[..], &stop, 5).read_to_string(&mut text).is_err());
     }
 }

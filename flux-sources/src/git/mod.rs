@@ -31,6 +31,8 @@ use flux_core::{Artifact, Context, Revision};
 use gix::ObjectId;
 use tokio::time::Instant;
 
+use crate::auth::Credentials;
+use crate::deadline::{TIMEOUT, bounded};
 use crate::listing::Selection;
 use crate::tls::Tls;
 use local::Local;
@@ -39,9 +41,6 @@ use remote::Remote;
 use transport::Connect;
 
 pub use reference::Reference;
-
-/// The time for one operation when the context sets no deadline: `spec.timeout` of a `GitRepository`.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a remote may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +81,7 @@ struct Inner {
     reference: Reference,
     selection: Selection,
     limits: GitLimits,
+    credentials: Credentials,
     tls: Tls,
     temporary: Option<PathBuf>,
 }
@@ -99,6 +99,7 @@ pub struct GitSourceBuilder {
     reference: Reference,
     selection: Selection,
     limits: GitLimits,
+    credentials: Credentials,
     temporary: Option<PathBuf>,
 }
 
@@ -110,6 +111,7 @@ impl GitSource {
             reference: Reference::default(),
             selection: Selection::default(),
             limits: GitLimits::default(),
+            credentials: Credentials::default(),
             temporary: None,
         }
     }
@@ -150,6 +152,13 @@ impl GitSourceBuilder {
         self
     }
 
+    /// Who we are to the server, over `https` and `http`; a user in the URL is used if nothing is said. They are sent to
+    /// no other host.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
     /// Where to put the directory that a fetch needs while it runs; the system's place for temporary files if nothing is
     /// said.
     pub fn temporary_dir(mut self, dir: impl Into<PathBuf>) -> Self {
@@ -163,13 +172,21 @@ impl GitSourceBuilder {
     /// A URL that is none or whose scheme is not known, or a reference that cannot be one.
     pub fn build(self) -> Result<GitSource, SourceError> {
         self.reference.validate()?;
-        let (place, shown) = place(&self.url)?;
+        let (mut place, shown) = place(&self.url)?;
+        let mut credentials = self.credentials;
+        if let Place::Remote(url) = &mut place {
+            let (user, password) = (url.set_user(None), url.set_password(None));
+            if let (Credentials::Anonymous, Some(user)) = (&credentials, user) {
+                credentials = Credentials::basic(user, password.unwrap_or_default());
+            }
+        }
         Ok(GitSource(Arc::new(Inner {
             place,
             shown,
             reference: self.reference,
             selection: self.selection,
             limits: self.limits,
+            credentials,
             tls: Tls::default(),
             temporary: self.temporary,
         })))
@@ -227,7 +244,11 @@ impl Inner {
     }
 
     fn remote<'a>(&'a self, url: &'a gix::Url, limit: u64, timeout: Duration, stop: &'a AtomicBool) -> Remote<'a> {
-        Remote { url, shown: &self.shown, connect: Connect { tls: &self.tls, stop, limit, timeout } }
+        Remote {
+            url,
+            shown: &self.shown,
+            connect: Connect { tls: &self.tls, credentials: &self.credentials, stop, limit, timeout },
+        }
     }
 
     fn temporary(&self) -> std::io::Result<tempfile::TempDir> {
@@ -242,7 +263,7 @@ impl Source for GitSource {
     async fn resolve(&self, cx: &Context) -> Result<Revision, SourceError> {
         cx.check()?;
         let inner = self.0.clone();
-        let (cx, timeout) = bounded(cx);
+        let (cx, timeout) = with_timeout(cx);
         cx.run_blocking(move |stop| inner.resolve(timeout, stop)).await?
     }
 
@@ -250,14 +271,14 @@ impl Source for GitSource {
         cx.check()?;
         let inner = self.0.clone();
         let revision = revision.clone();
-        let (cx, timeout) = bounded(cx);
+        let (cx, timeout) = with_timeout(cx);
         cx.run_blocking(move |stop| inner.fetch(&revision, timeout, stop)).await?
     }
 }
 
 /// The context with a deadline, and how far away that is.
-fn bounded(cx: &Context) -> (Context, Duration) {
-    let cx = if cx.deadline().is_some() { cx.clone() } else { cx.clone().with_timeout(TIMEOUT) };
+fn with_timeout(cx: &Context) -> (Context, Duration) {
+    let cx = bounded(cx);
     let timeout = cx.deadline().map_or(TIMEOUT, |deadline| deadline.saturating_duration_since(Instant::now()));
     (cx, timeout)
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flux_core::source::SourceError;
 use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::TransportWithoutIO as _;
@@ -17,6 +19,7 @@ use gix::protocol::transport::client::git::ConnectMode;
 use gix::protocol::transport::client::git::blocking_io::Connection;
 
 use super::guard::{Guard, SILENCE};
+use crate::auth::Credentials;
 use crate::tls::Tls;
 
 /// How long to wait for a connection to one address.
@@ -28,6 +31,7 @@ const TICK: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy)]
 pub(super) struct Connect<'a> {
     pub(super) tls: &'a Tls,
+    pub(super) credentials: &'a Credentials,
     pub(super) stop: &'a AtomicBool,
     /// Bytes that one answer may have.
     pub(super) limit: u64,
@@ -56,6 +60,7 @@ fn daemon<'a>(url: &gix::Url, shown: &str, options: Connect<'a>) -> Result<Box<d
     for address in addresses {
         match TcpStream::connect_timeout(&address, CONNECT.min(options.timeout)) {
             Ok(stream) => {
+                stream.set_nodelay(true).map_err(unreachable)?;
                 stream.set_read_timeout(Some(TICK)).map_err(unreachable)?;
                 stream.set_write_timeout(Some(SILENCE)).map_err(unreachable)?;
                 let write = stream.try_clone().map_err(unreachable)?;
@@ -85,9 +90,25 @@ fn http<'a>(url: &gix::Url, shown: &str, options: Connect<'a>) -> Result<Box<dyn
         })),
         configure_request: None,
     };
-    let options_of_backend = Options { backend: Some(Arc::new(Mutex::new(backend))), ..Options::default() };
     let http = GuardedHttp { inner: http_backend::Remote::default(), stop: options.stop, limit: options.limit };
-    let mut transport = HttpTransport::new_http(http, url.clone(), Protocol::V2, false);
+    let mut url = url.clone();
+    let extra_headers = match options.credentials {
+        Credentials::Anonymous => Vec::new(),
+        // Known to the transport, a user and a password follow a redirect on the same host, and no other.
+        Credentials::Basic { username, password } if url.scheme == gix::url::Scheme::Https => {
+            url.set_user(Some(username.clone()));
+            url.set_password(Some(password.clone()));
+            Vec::new()
+        }
+        // As headers, credentials rule redirects out altogether.
+        Credentials::Basic { username, password } => {
+            vec![format!("Authorization: Basic {}", STANDARD.encode(format!("{username}:{password}")))]
+        }
+        Credentials::Bearer { token } => vec![format!("Authorization: Bearer {token}")],
+    };
+    let options_of_backend =
+        Options { extra_headers, backend: Some(Arc::new(Mutex::new(backend))), ..Options::default() };
+    let mut transport = HttpTransport::new_http(http, url, Protocol::V2, false);
     transport
         .configure(&options_of_backend)
         .map_err(|error| SourceError::Rejected { url: shown.to_owned(), problem: error.to_string() })?;

@@ -2,6 +2,10 @@
 #![allow(clippy::print_stdout, reason = "a test says when it is skipped")]
 #![allow(dead_code, reason = "every test program uses its own part of this")]
 
+pub(crate) mod archive;
+#[cfg(feature = "oci")]
+pub(crate) mod registry;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -27,11 +27,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("must_date_modify", STR_TIME, |_, args| Ok(modify(args)?)),
     Function::new("toDate", STR2, |rt, args| {
         let args = Args(args);
-        Ok(time::parse(&args.text(0), &args.text(1), &rt.host.zone).unwrap_or_else(|_| Time::zero()).value())
+        Ok(time::parse(&args.text(0), &args.text(1), &rt.zone).unwrap_or_else(|_| Time::zero()).value())
     }),
     Function::new("mustToDate", STR2, |rt, args| {
         let args = Args(args);
-        Ok(time::parse(&args.text(0), &args.text(1), &rt.host.zone)?.value())
+        Ok(time::parse(&args.text(0), &args.text(1), &rt.zone)?.value())
     }),
     Function::new("unixEpoch", &[Type::Native("time.Time")], |_, args| {
         let date = Args(args).any(0);
@@ -61,19 +61,19 @@ pub(super) static FUNCTIONS: &[Function] = &[
 ];
 
 fn now(rt: &Runtime<'_>) -> Time {
-    Time { instant: rt.host.now, zone: rt.host.zone.clone() }
+    Time::unix(rt.host.now.unix_seconds(), rt.zone.clone())
 }
 
 /// A date given as a time or as seconds since 1970; anything else is now.
 fn instant(rt: &Runtime<'_>, date: &Value) -> Time {
     match date {
-        Value::Int(seconds) | Value::Int64(seconds) => Time::unix(*seconds, rt.host.zone.clone()),
+        Value::Int(seconds) | Value::Int64(seconds) => Time::unix(*seconds, rt.zone.clone()),
         other => other.downcast::<Time>().cloned().unwrap_or_else(|| now(rt)),
     }
 }
 
 fn format(rt: &Runtime<'_>, layout: &str, date: &Value, zone: &str) -> Outcome {
-    let time = Time { zone: time::zone(zone, &rt.host.zone), ..instant(rt, date) };
+    let time = Time { zone: time::zone(zone, &rt.zone), ..instant(rt, date) };
     Ok(Value::text(time.format(layout)))
 }
 

@@ -6,7 +6,7 @@ use flux_core::yaml::{self, Layout, ReadOptions};
 use serde_json::Value as Json;
 
 use super::args::{Args, Outcome};
-use super::json::{Style, from_json, to_json, to_json_value};
+use super::json::{Style, from_json, to_json, to_json_floats, to_json_value};
 use super::toml;
 use crate::helm::template::exec::Runtime;
 use crate::helm::template::{Entries, Function, Str, Type, Value};
@@ -57,7 +57,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
 
 /// `toYaml`: without the last line break.
 pub(crate) fn to_yaml(value: &Value, layout: Layout) -> Result<String, String> {
-    let mut text = yaml::write(&to_json_value(value)?, layout);
+    // Only the pretty writer sees Go's floats; the other sees the numbers of JSON.
+    let json = if layout == Layout::Sigs { to_json_value(value) } else { to_json_floats(value) };
+    let mut text = yaml::write(&json?, layout);
     if text.ends_with('\n') {
         text.pop();
     }
@@ -73,7 +75,7 @@ struct Decoded {
 fn yaml_value(args: &[Value]) -> Result<Decoded, String> {
     match yaml::read(Args(args).bytes(0), &ReadOptions::default()) {
         Ok(value) => Ok(Decoded { value, prefix: "error unmarshaling JSON: while decoding JSON: json: " }),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(crate::helm::values::yaml_fault(&error)),
     }
 }
 

@@ -116,19 +116,24 @@ fn write_text(out: &mut String, text: &str, raw: bool) {
     out.push('"');
 }
 
-/// A value as JSON data, whole floats as whole numbers, as Go's encoder writes them.
-pub(crate) fn to_json_value(value: &Value) -> Result<Json, String> {
-    json_at(value, 0)
+/// A value as JSON data, floats left as they are.
+pub(super) fn to_json_floats(value: &Value) -> Result<Json, String> {
+    json_at(value, 0, true)
 }
 
-fn json_at(value: &Value, depth: usize) -> Result<Json, String> {
+/// A value as JSON data, whole floats as whole numbers, as Go's encoder writes them.
+pub(crate) fn to_json_value(value: &Value) -> Result<Json, String> {
+    json_at(value, 0, false)
+}
+
+fn json_at(value: &Value, depth: usize, floats: bool) -> Result<Json, String> {
     if depth > MAX_DEPTH {
         return Err("json: unsupported value: encountered a cycle".to_owned());
     }
     Ok(match value {
         Value::Nil | Value::Invalid => Json::Null,
         Value::Bool(b) => Json::Bool(*b),
-        Value::Float(f) if f.fract() == 0.0 && f.abs() < 9e15 => Json::from(*f as i64),
+        Value::Float(f) if f.fract() == 0.0 && f.abs() < if floats { 1e6 } else { 9e15 } => Json::from(*f as i64),
         Value::Float(f) => match serde_json::Number::from_f64(*f) {
             Some(number) => Json::Number(number),
             None => return Err("json: unsupported value".to_owned()),
@@ -140,12 +145,12 @@ fn json_at(value: &Value, depth: usize) -> Result<Json, String> {
         Value::Bytes(bytes) => Json::String(STANDARD.encode(bytes.as_bytes())),
         Value::List(list) if list.is_nil() => Json::Null,
         Value::List(list) => {
-            Json::Array(list.items().iter().map(|item| json_at(item, depth + 1)).collect::<Result<_, _>>()?)
+            Json::Array(list.items().iter().map(|item| json_at(item, depth + 1, floats)).collect::<Result<_, _>>()?)
         }
         Value::Map(map) => {
             let mut fields = serde_json::Map::with_capacity(map.len());
             let mut outcome = Ok(());
-            map.for_each(|key, item| match json_at(item, depth + 1) {
+            map.for_each(|key, item| match json_at(item, depth + 1, floats) {
                 Ok(item) => {
                     fields.insert(key.to_str().into_owned(), item);
                 }
@@ -155,11 +160,12 @@ fn json_at(value: &Value, depth: usize) -> Result<Json, String> {
             Json::Object(fields)
         }
         Value::Native(native) => match native.underlying() {
-            Some(inner) => json_at(&inner, depth)?,
+            Some(inner) => json_at(&inner, depth, floats)?,
             None if native.fields().is_empty() => Json::String(native.text().unwrap_or_default()),
             None => {
                 let fields = native.fields();
-                let fields = fields.iter().map(|(key, item)| Ok(((*key).to_owned(), json_at(item, depth + 1)?)));
+                let fields =
+                    fields.iter().map(|(key, item)| Ok(((*key).to_owned(), json_at(item, depth + 1, floats)?)));
                 Json::Object(fields.collect::<Result<_, String>>()?)
             }
         },

@@ -34,7 +34,8 @@ use super::template::function::Functions;
 use super::template::{Builtins, Function};
 
 pub(crate) use args::{Args, Outcome};
-pub(crate) use encoding::to_yaml;
+pub(crate) use encoding::json_kind;
+pub(crate) use flow::{WARNING_END, WARNING_START, without_no_value};
 pub(crate) use json::to_json_value;
 
 /// Helm's functions, over Go's.

@@ -166,6 +166,7 @@ fn value(toml: &toml::Value) -> Value {
         toml::Value::Integer(i) => Value::Int64(*i),
         toml::Value::Float(f) => Value::Float(*f),
         toml::Value::Boolean(b) => Value::Bool(*b),
+        toml::Value::Datetime(d) if d.time.is_none() => Value::text(format!("{d}T00:00:00Z")),
         toml::Value::Datetime(d) => Value::text(d.to_string()),
         toml::Value::Array(items) => Value::list(items.iter().map(value).collect()),
         toml::Value::Table(table) => {

@@ -53,6 +53,15 @@ impl Budget {
         Ok(())
     }
 
+    /// Much work at once.
+    pub(crate) fn steps(&mut self, steps: u64) -> Result<(), Abort> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.interrupt.as_ref().is_some_and(|stop| stop()) {
+            return Err(Abort::Cancelled);
+        }
+        self.step()
+    }
+
     /// More bytes, before or just after they are made.
     pub(crate) fn charge(&mut self, bytes: usize) -> Result<(), Abort> {
         self.bytes = self.bytes.saturating_add(bytes);

@@ -18,6 +18,8 @@ use crate::helm::host::Host;
 /// What a render carries along: the templates in sight, the host's gifts, and the budget.
 pub struct Runtime<'a> {
     pub(crate) host: &'a Host,
+    /// The zone that is local, as the host names it.
+    pub(crate) zone: jiff::tz::TimeZone,
     pub(crate) budget: Budget,
     pub(crate) scope: Rc<Scope>,
     /// How often each template is being included right now.
@@ -70,6 +72,7 @@ impl<'a> Runtime<'a> {
     pub(crate) fn new(host: &'a Host, budget: Budget, templates: Arc<TemplateSet>) -> Self {
         Self {
             host,
+            zone: jiff::tz::TimeZoneDatabase::bundled().get(&host.zone).unwrap_or(jiff::tz::TimeZone::UTC),
             budget,
             scope: Scope::new(templates),
             included: HashMap::new(),
@@ -95,6 +98,9 @@ impl<'a> Runtime<'a> {
         if let Err(abort) = self.budget.enter() {
             return Err(ExecError::new(abort.to_string(), Some(abort.into())));
         }
+        // What Go is given as a nil interface is no value at all to the template.
+        let none = Value::Invalid;
+        let data = if matches!(data, Value::Nil) { &none } else { data };
         let mut state = State {
             rt: self,
             template,

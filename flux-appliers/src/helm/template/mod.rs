@@ -21,6 +21,8 @@ pub(crate) mod value;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+pub(crate) use conformance::corpus;
 
 pub(crate) use budget::Budget;
 pub use budget::{Interrupt, Limits};

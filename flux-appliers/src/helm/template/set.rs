@@ -31,3 +31,24 @@ impl TemplateSet {
         self.templates.get(name).cloned()
     }
 }
+
+/// One text's templates, parsed.
+#[derive(Debug, Clone)]
+pub(crate) struct Parsed(Arc<Vec<Arc<Template>>>);
+
+impl Parsed {
+    pub(crate) fn new(templates: Vec<Template>) -> Self {
+        Self(Arc::new(templates.into_iter().map(Arc::new).collect()))
+    }
+}
+
+impl TemplateSet {
+    /// Adds templates that are parsed already.
+    pub(crate) fn add_parsed(&mut self, parsed: &Parsed) {
+        for template in parsed.0.iter() {
+            if !template.is_blank() || !self.templates.contains_key(&template.name) {
+                self.templates.insert(template.name.clone(), Arc::clone(template));
+            }
+        }
+    }
+}

@@ -320,6 +320,22 @@ impl Value {
     }
 }
 
+impl Value {
+    /// Values as Helm holds them: whole numbers that `--set` gave are int64, all others float64.
+    pub(crate) fn from_values(values: &serde_json::Map<String, serde_json::Value>) -> Self {
+        fn convert(json: &serde_json::Value) -> Value {
+            use serde_json::Value as Json;
+            match json {
+                Json::Number(number) if number.is_i64() => Value::Int64(number.as_i64().unwrap_or_default()),
+                Json::Array(items) => Value::list(items.iter().map(convert).collect()),
+                Json::Object(fields) => Value::from_values(fields),
+                other => Value::from(other),
+            }
+        }
+        Self::map(values.iter().map(|(key, value)| (Str::from(key.as_str()), convert(value))).collect())
+    }
+}
+
 impl fmt::Debug for Value {
     /// The type only: values of a chart may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -107,8 +107,6 @@ impl State {
         let group = text(Some(&spec), "group").to_owned();
         let names = spec.get("names").cloned().unwrap_or(json!({}));
         let conflict = self.name_conflict(&group, &at.1, &names);
-        let generation = record.meta("generation").cloned();
-        let _ = generation;
         let accepted = match &conflict {
             None => names.clone(),
             Some(_) => record

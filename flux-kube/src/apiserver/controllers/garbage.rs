@@ -51,7 +51,7 @@ impl State {
                 && record.meta("deletionTimestamp").is_some()
                 && has_finalizer(&record, "foregroundDeletion")
             {
-                let change = Change { at, record, created: false, deleted: false };
+                let change = Change { at, record, deleted: false };
                 self.foreground(&owner, &change, now);
             }
         }

@@ -51,10 +51,10 @@ impl State {
         }
         let conditions = self.remaining(&left, now);
         self.write_at(&at, "kube-controller-manager", "status", now, |object| {
-            if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
-                if !same_conditions(status.get("conditions"), &conditions) {
-                    status.insert("conditions".into(), conditions);
-                }
+            if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut)
+                && !same_conditions(status.get("conditions"), &conditions)
+            {
+                status.insert("conditions".into(), conditions);
             }
         });
     }
@@ -63,7 +63,7 @@ impl State {
     fn remaining(&self, left: &[Address], now: &Arc<str>) -> Value {
         let mut counts: Vec<(String, usize)> = Vec::new();
         let mut finalizers: Vec<(String, usize)> = Vec::new();
-        let mut count = |list: &mut Vec<(String, usize)>, key: String| match list.iter_mut().find(|(k, _)| *k == key) {
+        let count = |list: &mut Vec<(String, usize)>, key: String| match list.iter_mut().find(|(k, _)| *k == key) {
             Some((_, n)) => *n += 1,
             None => list.push((key, 1)),
         };
@@ -80,16 +80,7 @@ impl State {
         counts.sort();
         finalizers.sort();
         let list = |items: &[(String, usize)], what: &str| {
-            items
-                .iter()
-                .map(|(k, n)| {
-                    format!(
-                        "{k} {what} {n} {}",
-                        if what == "has" { "resource instances" } else { "resource instances" }
-                    )
-                })
-                .collect::<Vec<_>>()
-                .join(", ")
+            items.iter().map(|(k, n)| format!("{k} {what} {n} resource instances")).collect::<Vec<_>>().join(", ")
         };
         let condition = |kind: &str, status: &str, reason: &str, message: String| json!({"type": kind, "status": status, "lastTransitionTime": &**now, "reason": reason, "message": message});
         let content = format!("Some resources are remaining: {}", list(&counts, "has"));

@@ -59,9 +59,8 @@ pub(crate) fn check(object: &Fields, old: Option<&Fields>, errors: &mut Errors) 
                 errors.push(FieldError::invalid(path, new, "field is immutable"));
             }
         };
-        let at = |v: &Value, path: &[&str]| {
-            path.iter().try_fold(v, |v, key| v.get(key)).cloned().unwrap_or(Value::Null)
-        };
+        let at =
+            |v: &Value, path: &[&str]| path.iter().try_fold(v, |v, key| v.get(key)).cloned().unwrap_or(Value::Null);
         for path in [&["group"][..], &["scope"], &["names", "kind"], &["names", "plural"]] {
             frozen(&format!("spec.{}", path.join(".")), &at(spec, path), &at(before, path));
         }
@@ -91,7 +90,11 @@ fn versions(object: &Fields, spec: &Value, errors: &mut Errors) {
             errors.push(FieldError::invalid(format!("spec.versions[{i}].name"), &name.into(), &why));
         }
         if seen.contains(&name) {
-            errors.push(FieldError::invalid(format!("spec.versions[{i}].name"), &name.into(), "must contain unique version names"));
+            errors.push(FieldError::invalid(
+                format!("spec.versions[{i}].name"),
+                &name.into(),
+                "must contain unique version names",
+            ));
         }
         seen.push(name);
     }
@@ -163,11 +166,13 @@ fn node(s: &Value, path: &str, depth: usize, errors: &mut Errors) {
     }
     let kind = text(s, "type");
     let flag = |key: &str| s.get(key) == Some(&Value::Bool(true));
-    if kind.is_empty() && depth > 0 && !flag("x-kubernetes-int-or-string") && !flag("x-kubernetes-preserve-unknown-fields") {
+    if kind.is_empty()
+        && depth > 0
+        && !flag("x-kubernetes-int-or-string")
+        && !flag("x-kubernetes-preserve-unknown-fields")
+    {
         let why = if path.ends_with("].items") || path.ends_with(".items") {
             "must not be empty for specified array items"
-        } else if path.ends_with(".additionalProperties") {
-            "must not be empty for specified object fields"
         } else {
             "must not be empty for specified object fields"
         };
@@ -197,7 +202,8 @@ fn node(s: &Value, path: &str, depth: usize, errors: &mut Errors) {
         let mut found = Vec::new();
         validate::value(&Structural::parse_part(s), default, "", &mut found);
         for mut e in found {
-            e.field = format!("{path}.default{}", if e.field.is_empty() { String::new() } else { format!(".{}", e.field) });
+            e.field =
+                format!("{path}.default{}", if e.field.is_empty() { String::new() } else { format!(".{}", e.field) });
             errors.push(e);
         }
     }

@@ -24,7 +24,6 @@ pub(crate) struct CustomVersion {
     /// The name of the definition.
     pub(crate) definition: String,
     pub(crate) structural: Structural,
-    pub(crate) status: bool,
     pub(crate) scale: Option<Scale>,
     pub(crate) columns: Vec<Column>,
     /// The warning that every request gets.
@@ -135,7 +134,6 @@ fn resource(spec: &Value, names: &Value, definition: &str, version: &Value, stor
         custom: Some(Arc::new(CustomVersion {
             definition: definition.to_owned(),
             structural: Structural::parse(schema, preserve),
-            status: has_status,
             scale,
             columns,
             deprecation,
@@ -194,7 +192,11 @@ pub(crate) fn validate(resource: &Resource, object: &Fields, old: Option<&Fields
     let blocking = |e: &FieldError| {
         matches!(
             e.reason,
-            "FieldValueNotSupported" | "FieldValueRequired" | "FieldValueTooLong" | "FieldValueTooMany" | "FieldValueTypeInvalid"
+            "FieldValueNotSupported"
+                | "FieldValueRequired"
+                | "FieldValueTooLong"
+                | "FieldValueTooMany"
+                | "FieldValueTypeInvalid"
         )
     };
     if custom.structural.has_rules && found.iter().any(blocking) {

@@ -165,7 +165,9 @@ impl Rule {
             "FieldValueForbidden" => FieldError::forbidden(at, &said),
             "FieldValueRequired" => FieldError::required(at, &said),
             "FieldValueDuplicate" => FieldError::duplicate(at, value),
-            _ if self.field_path.is_some() || value.is_object() || value.is_array() => FieldError::invalid_omitted(at, &said),
+            _ if self.field_path.is_some() || value.is_object() || value.is_array() => {
+                FieldError::invalid_omitted(at, &said)
+            }
             _ => FieldError::invalid(at, value, &said),
         });
     }

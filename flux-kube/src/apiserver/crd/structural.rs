@@ -158,9 +158,8 @@ impl Structural {
             }
         }
         for (key, value) in object.iter_mut() {
-            match self.properties.get(key).or(self.additional.as_deref()) {
-                Some(property) => property.default_value(value),
-                None => {}
+            if let Some(property) = self.properties.get(key).or(self.additional.as_deref()) {
+                property.default_value(value)
             }
         }
         // A null that may not be, and has no default, is as if it were not there.

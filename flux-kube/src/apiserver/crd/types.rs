@@ -31,6 +31,7 @@ fn field(name: &str, ty: TypeId, default: Option<Value>) -> Field {
         required: false,
         default,
         patch: PatchStrategy::default(),
+        proto: Box::default(),
     }
 }
 

@@ -150,7 +150,8 @@ fn constraints(s: &Value, v: &Value, path: &str, errors: &mut Errors) {
     if let Some(allowed) = s.get("enum").and_then(Value::as_array)
         && !allowed.iter().any(|a| equal_values(a, v))
     {
-        let shown: Vec<String> = allowed.iter().map(|a| a.as_str().map_or_else(|| a.to_string(), str::to_owned)).collect();
+        let shown: Vec<String> =
+            allowed.iter().map(|a| a.as_str().map_or_else(|| a.to_string(), str::to_owned)).collect();
         let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
         errors.push(FieldError::not_supported(path, v, &shown));
     }
@@ -196,14 +197,16 @@ fn fits_format(format: &str, text: &str) -> bool {
         "date" => text.parse::<jiff::civil::Date>().is_ok(),
         "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
         "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
-        "byte" => text.len() % 4 == 0 && crate::apiserver::base64::decode(text).is_some(),
+        "byte" => text.len().is_multiple_of(4) && crate::apiserver::base64::decode(text).is_some(),
         "uuid" | "uuid4" | "uuid3" | "uuid5" => {
             let hex = text.replace('-', "");
             hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit())
         }
         "email" => text.split_once('@').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty()),
         "uri" => text.split_once(':').is_some_and(|(scheme, _)| !scheme.is_empty()) || text.starts_with('/'),
-        "cidr" => text.split_once('/').is_some_and(|(a, n)| a.parse::<std::net::IpAddr>().is_ok() && n.parse::<u8>().is_ok()),
+        "cidr" => {
+            text.split_once('/').is_some_and(|(a, n)| a.parse::<std::net::IpAddr>().is_ok() && n.parse::<u8>().is_ok())
+        }
         _ => true,
     }
 }

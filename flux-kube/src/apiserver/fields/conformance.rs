@@ -18,11 +18,13 @@ impl Versions for OneVersion<'_> {
 
 /// The rows of a recorded corpus; `None` if it is not there and need not be.
 pub(crate) fn corpus(name: &str) -> Option<Vec<Value>> {
-    let root = std::env::var_os("FLUX_SHARED")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared")), PathBuf::from);
+    let root = std::env::var_os("FLUX_SHARED").map_or_else(|| PathBuf::from("/work/shared"), PathBuf::from);
     let Ok(text) = std::fs::read_to_string(root.join("conformance/dialects").join(name)) else {
         assert!(std::env::var_os("FLUX_REQUIRE_CORPUS").is_none(), "no corpus {name}");
-        println!("skipped: no corpus");
+        #[allow(clippy::print_stderr)] // why a test did nothing
+        {
+            eprintln!("skipped: no corpus");
+        }
         return None;
     };
     Some(text.split('\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_str(l).unwrap()).collect())

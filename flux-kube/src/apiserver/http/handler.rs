@@ -17,7 +17,7 @@ use crate::apiserver::registry::{Resource, discovery};
 use crate::apiserver::status::Status;
 use crate::apiserver::verbs::{Deleted, Listed, Patch, Target, WriteOptions, Written, meta_str};
 use crate::apiserver::watch::{Change, Watcher};
-use crate::apiserver::{ApiServer, input, table};
+use crate::apiserver::{ApiServer, input, openapi, table};
 
 /// Answers a request.
 pub(super) async fn handle(server: &ApiServer, parts: &Parts, body: Result<Bytes, String>) -> Response<Body> {
@@ -53,7 +53,7 @@ pub(super) async fn handle(server: &ApiServer, parts: &Parts, body: Result<Bytes
             Route::Core | Route::Groups | Route::Group(_) | Route::Version(..) => discover(server, parts, &route),
             _ => Ok(not_found_page()),
         },
-        Route::Other(words) => Ok(other(server, parts, words, &query)),
+        Route::Other(words) => Ok(other(server, words, &query)),
         route => discover(server, parts, route),
     };
     answer.unwrap_or_else(|status| refuse(&status, Encoding::Json))
@@ -174,7 +174,7 @@ fn discover(server: &ApiServer, parts: &Parts, route: &Route) -> Result<Response
 }
 
 /// What is neither discovery nor a resource.
-fn other(server: &ApiServer, parts: &Parts, words: &[String], query: &Query) -> Response<Body> {
+fn other(server: &ApiServer, words: &[String], query: &Query) -> Response<Body> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         [] => {
@@ -203,10 +203,24 @@ fn other(server: &ApiServer, parts: &Parts, words: &[String], query: &Query) -> 
             }
         }
         ["healthz" | "livez" | "readyz", "ping" | "log" | "etcd"] => text(200, "ok"),
-        _ => {
-            let _ = parts;
-            not_found_page()
+        ["openapi", "v3"] => {
+            let state = server.lock();
+            let index = openapi::index(&state.registry, state.store.revision());
+            let mut bytes = serde_json::to_vec(&index).unwrap_or_default();
+            bytes.push(b'\n');
+            respond(200, "text/plain; charset=utf-8", bytes.into(), &[])
         }
+        ["openapi", "v3", "api", version] => open_api(server, "", version),
+        ["openapi", "v3", "apis", group, version] => open_api(server, group, version),
+        _ => not_found_page(),
+    }
+}
+
+fn open_api(server: &ApiServer, group: &str, version: &str) -> Response<Body> {
+    let state = server.lock();
+    match openapi::document(&state.registry, &state.store, group, version) {
+        Some(document) => encoded(200, &document, Encoding::Json, &[]),
+        None => not_found_page(),
     }
 }
 
@@ -413,17 +427,21 @@ impl Request<'_> {
         Ok(response)
     }
 
+    fn body_encoding(&self) -> Result<input::Encoding, Status> {
+        match self.media_type().as_str() {
+            "" | "application/json" => Ok(input::Encoding::Json),
+            "application/yaml" => Ok(input::Encoding::Yaml),
+            "application/vnd.kubernetes.protobuf" => Ok(input::Encoding::Protobuf),
+            _ => Err(Status::unsupported_media_type(Some(ACCEPTED_BODIES))),
+        }
+    }
+
     /// Reads a body as an object of the resource.
     fn read_object(&self, target: &Target, body: &Bytes) -> Result<(Fields, Vec<String>), Status> {
-        let media = self.media_type();
-        let yaml = match media.as_str() {
-            "" | "application/json" => false,
-            "application/yaml" => true,
-            _ => return Err(Status::unsupported_media_type(Some(ACCEPTED_BODIES))),
-        };
+        let encoding = self.body_encoding()?;
         match target.resource.subresource(&target.subresource).map(|s| s.kind.as_str()) {
-            Some(kind) if kind != target.resource.kind => input::any_object(body, yaml),
-            _ => input::object(&target.resource, body, yaml),
+            Some(kind) if kind != target.resource.kind => input::any_object(body, encoding),
+            _ => input::object(&target.resource, body, encoding),
         }
     }
 
@@ -506,8 +524,7 @@ impl Request<'_> {
         if body.is_empty() {
             return Ok(None);
         }
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|e| Status::bad_request(format!("couldn't get version/kind; json parse error: {e}")))?;
+        let value = input::delete_options(body, self.body_encoding()?)?;
         Ok(Some(value))
     }
 

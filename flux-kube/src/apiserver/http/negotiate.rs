@@ -32,6 +32,9 @@ pub(super) struct Accepted {
 
 const AVAILABLE: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
+/// Weight, place, media type and parameters of a part of an Accept header.
+type Clause<'a> = (f32, usize, &'a str, Vec<(&'a str, &'a str)>);
+
 /// Reads `Accept`.
 ///
 /// # Errors
@@ -42,7 +45,7 @@ pub(super) fn accept(headers: &HeaderMap, discovery: bool) -> Result<Accepted, S
     if text.trim().is_empty() {
         return Ok(Accepted { encoding: Encoding::Json, shape: Shape::Whole });
     }
-    let mut clauses: Vec<(f32, usize, &str, Vec<(&str, &str)>)> = Vec::new();
+    let mut clauses: Vec<Clause<'_>> = Vec::new();
     for (i, clause) in text.split(',').enumerate() {
         let mut parts = clause.split(';').map(str::trim);
         let media = parts.next().unwrap_or("");

@@ -172,12 +172,7 @@ pub(super) fn list(query: &Query, resource: &Resource, name: &str) -> Result<Lis
     if query.get("sendInitialEvents").is_some() {
         if !watching {
             errors.push(FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
-        } else if matching.is_empty() && query.flag("sendInitialEvents") {
-            errors.push(FieldError::forbidden(
-                "resourceVersionMatch",
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            ));
-        } else if matching == "Exact" {
+        } else if matching == "Exact" || (matching.is_empty() && query.flag("sendInitialEvents")) {
             errors.push(FieldError::forbidden(
                 "resourceVersionMatch",
                 "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",

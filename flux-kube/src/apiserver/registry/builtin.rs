@@ -204,3 +204,13 @@ pub(crate) fn internal_name(api_version: &str, kind: &str) -> Option<(&'static s
     };
     known.then_some((if version == "v2" { "v2" } else { "v1" }, internal))
 }
+
+/// The group of a type's short name: `core` for the core group, else the group's first part.
+pub(crate) fn type_group(group: &str) -> &str {
+    match group {
+        "" => "core",
+        "flowcontrol.apiserver.k8s.io" => "flowcontrol",
+        "rbac.authorization.k8s.io" => "rbac",
+        other => other.split('.').next().unwrap_or(other),
+    }
+}

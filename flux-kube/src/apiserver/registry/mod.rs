@@ -180,13 +180,6 @@ impl Registry {
         all
     }
 
-    /// Every resource in its storage version.
-    pub(crate) fn all_stored(&self) -> Vec<&Arc<Resource>> {
-        let mut all: Vec<_> = self.resources.values().filter(|r| r.version == r.storage_version).collect();
-        all.sort_by(|a, b| (&a.group, &a.plural).cmp(&(&b.group, &b.plural)));
-        all
-    }
-
     /// Serves the versions of a custom resource definition in place of what it served before.
     pub(crate) fn set_custom(&mut self, definition: &str, resources: Vec<Arc<Resource>>) {
         for old in self.custom.remove(definition).unwrap_or_default() {

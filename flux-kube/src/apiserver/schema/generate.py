@@ -2,6 +2,10 @@
 """Writes types.txt, the compact table of Kubernetes' built-in types, from registry data.
 
   generate.py JSON_SCHEMA_DIR GO_SOURCES > types.txt
+  generate.py JSON_SCHEMA_DIR GO_SOURCES --descriptions > descriptions.txt
+
+descriptions.txt has the same types and fields with what `kubectl explain` prints of them: the name, `|A,B|` where the
+field is one of an enumeration's values, then the text with `\n` for line breaks.
 
 JSON_SCHEMA_DIR is the `kubernetes-json-schema/v1.36.0-local` folder of the PyPI package
 `kubernetes-validate` (types, list extensions). GO_SOURCES is a folder that holds the Go modules
@@ -21,7 +25,7 @@ Flags after a field name: `*` a Go pointer (zero values are kept), `!` always wr
 Types: s string, i int32, l int64, n number, b boolean, q quantity, x int-or-string, t time,
 m micro time, y bytes, a any (atomic), d any (granular), `@T` a type, `@!T` the same as an atomic map,
 `{T` map, `<T` atomic map, `[T` atomic list, `=T` set, `(k1,k2)T` list map.
-Then ` =V` a default and ` ~key` patch strategy merge, ` ^key` merge,retainKeys.
+Then ` =V` a default, ` #N` the number in protocol buffers (`#M.N` in an inlined message) and ` ~key` patch strategy merge, ` ^key` merge,retainKeys.
 """
 import json, os, re, sys
 
@@ -71,7 +75,7 @@ def short(name):
 class Go:
     """What the struct tags of the Go sources say about each field of each type."""
 
-    FIELD = re.compile(r'^\t(?:(\w+)\s+)?([^\s`]+(?: [^\s`]+)*)\s+`json:"([^"]*)"')
+    FIELD = re.compile(r'^\t(?:(\w+)\s+)?([^\s`]+(?: [^\s`]+)*)\s+`json:"([^"]*)"(?:\s+.*?protobuf:"\w+,(\d+))?')
 
     def __init__(self, root):
         self.root, self.packages = root, {}
@@ -94,7 +98,8 @@ class Go:
         return self.packages[path]
 
     def parse(self, path):
-        structs, names = {}, {}
+        structs, names, enums = {}, {}, {}
+        comments, marked = [], False
         for file in sorted(os.listdir(os.path.join(self.root, path))):
             if not file.startswith("types"):
                 continue
@@ -107,6 +112,18 @@ class Go:
                 m = re.match(r"^type (\w+) ([\w.\[\]*]+)", line)
                 if m:
                     names[m.group(1)] = m.group(2)
+                    if marked:
+                        enums.setdefault(m.group(1), {})
+                m = re.match(r'^\t\w+\s+(\w+)\s+=\s+"([^"]*)"', line)
+                if m and m.group(1) in names:
+                    enums.setdefault("?" + m.group(1), {})[m.group(2)] = " ".join(comments)
+                m = re.match(r"^\s*// ?(.*)", line)
+                if m and m.group(1).startswith("+"):
+                    marked = marked or m.group(1).startswith("+enum")
+                elif m:
+                    comments.append(m.group(1).strip())
+                else:
+                    comments, marked = [], False
                 if line.startswith("}"):
                     current = None
                 if current is None:
@@ -117,9 +134,10 @@ class Go:
                 m = self.FIELD.match(line)
                 if m:
                     tag = m.group(3).split(",")
-                    current.append({"go": m.group(2), "name": tag[0], "opts": tag[1:], "default": default, "embedded": m.group(1) is None})
+                    current.append({"go": m.group(2), "name": tag[0], "opts": tag[1:], "default": default, "embedded": m.group(1) is None, "number": m.group(4)})
                     default = None
-        return {"structs": structs, "names": names}
+        enums = {k: enums.get("?" + k, {}) for k in enums if not k.startswith("?")}
+        return {"structs": structs, "names": names, "enums": enums}
 
     def fields(self, definition):
         package = self.package(definition)
@@ -127,18 +145,29 @@ class Go:
             return {}
         out = {}
 
-        def add(struct):
+        def add(struct, within):
             for f in package["structs"].get(struct, []):
+                number = within + ([f["number"]] if f["number"] else [])
                 if "inline" in f["opts"]:
-                    add(f["go"].lstrip("*").split(".")[-1])
+                    add(f["go"].lstrip("*").split(".")[-1], number)
                     if f["go"].startswith("v1.") or f["go"].startswith("core"):
                         for k, v in self.fields("io.k8s.api.core.v1." + f["go"].split(".")[-1]).items():
-                            out[k] = v
+                            out[k] = dict(v, number=number + v["number"])
                 elif f["name"] and f["name"] != "-":
-                    out[f["name"]] = dict(f, resolved=self.resolve(package, f["go"]))
+                    out[f["name"]] = dict(f, resolved=self.resolve(package, f["go"]), number=number)
 
-        add(definition.split(".")[-1])
+        add(definition.split(".")[-1], [])
         return out
+
+    def enum(self, definition, go):
+        """the values of an enumeration and what they mean"""
+        package = self.package(definition)
+        name = go.lstrip("*[]").split(".")[-1]
+        if package and "." not in go:
+            return package["enums"].get(name, {})
+        if go.lstrip("*[]").startswith(("v1.", "core")):
+            return (self.package("io.k8s.api.core.v1.X") or {}).get("enums", {}).get(name, {})
+        return {}
 
     def resolve(self, package, go):
         seen = 0
@@ -192,6 +221,19 @@ def kind_of(s, defs):
     raise SystemExit(f"unknown type {t}")
 
 
+def described(name, d, tags, go):
+    """the lines of descriptions.txt for one type"""
+    escape = lambda text: text.replace("\\", "\\\\").replace("\n", "\\n")
+    yield f"{short(name)} {escape(d.get('description', ''))}".rstrip()
+    for field, s in sorted(d.get("properties", {}).items()):
+        text, enum = s.get("description", ""), go.enum(name, tags[field]["go"]) if field in tags else {}
+        values = ""
+        if enum:
+            values = "|" + ",".join(sorted(enum)) + "|"
+            text += "\n\nPossible enum values:" + "".join(f'\n - `"{v}"` {enum[v]}'.rstrip() for v in sorted(enum))
+        yield f" {field} {values}{escape(text)}".rstrip()
+
+
 def main():
     defs = json.load(open(os.path.join(sys.argv[1], "_definitions.json"), encoding="utf-8"))["$defs"]
     go = Go(sys.argv[2])
@@ -232,14 +274,17 @@ def main():
             line = f" {field}{flags} {code}"
             if g and g["default"] and not g["default"].startswith("ref("):
                 line += " =" + json.dumps(json.loads(g["default"]), separators=(",", ":"))
+            if g and g["number"]:
+                line += " #" + ".".join(g["number"])
             strategy, key = s.get("x-kubernetes-patch-strategy"), s.get("x-kubernetes-patch-merge-key")
             if strategy:
                 line += " " + ("^" if "retainKeys" in strategy else "~") + (key or "") + ("-" if strategy == "retainKeys" else "")
             lines.append(line)
         head = short(name) + (" <" if d.get("x-kubernetes-map-type") == "atomic" else "")
-        seen[name] = [head] + lines
+        seen[name] = list(described(name, d, tags, go)) if "--descriptions" in sys.argv else [head] + lines
     for name in sorted(seen, key=short):
         print("\n".join(seen[name]))
+    missing = [m for m in missing if m.split(".")[-1] not in ("apiVersion", "kind")]
     print("\n".join("no Go field: " + m for m in missing), file=sys.stderr)
 
 

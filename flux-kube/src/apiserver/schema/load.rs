@@ -75,11 +75,14 @@ impl Loader {
             always: flags.contains('!'),
             required: flags.contains('+'),
             default: None,
+            proto: Box::default(),
             patch: PatchStrategy::default(),
         };
         for word in words {
             if let Some(default) = word.strip_prefix('=') {
                 field.default = serde_json::from_str(default).ok();
+            } else if let Some(path) = word.strip_prefix('#') {
+                field.proto = path.split('.').filter_map(|n| n.parse().ok()).collect();
             } else if let Some(key) = word.strip_prefix(['~', '^']) {
                 field.patch.retain_keys = word.starts_with('^');
                 field.patch.merge = key != "-";

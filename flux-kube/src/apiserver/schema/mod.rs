@@ -89,6 +89,8 @@ pub(crate) struct Field {
     pub(crate) required: bool,
     pub(crate) default: Option<Value>,
     pub(crate) patch: PatchStrategy,
+    /// The number in protocol buffers, after those of the messages it is inlined from.
+    pub(crate) proto: Box<[u32]>,
 }
 
 /// `x-kubernetes-patch-strategy` and `x-kubernetes-patch-merge-key`.
@@ -167,6 +169,7 @@ impl Schema {
     }
 
     /// The names of all types, in no order.
+    #[cfg(test)]
     pub(crate) fn names(&self) -> impl Iterator<Item = (&str, TypeId)> {
         self.names.iter().map(|(n, id)| (&**n, *id))
     }

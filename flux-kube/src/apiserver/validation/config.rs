@@ -88,11 +88,9 @@ pub(super) fn secret(object: &Fields, old: Option<&Fields>, errors: &mut Errors)
         }
         "kubernetes.io/dockercfg" => docker(object, ".dockercfg", errors),
         "kubernetes.io/dockerconfigjson" => docker(object, ".dockerconfigjson", errors),
-        "kubernetes.io/basic-auth" => {
-            if !has("username") && !has("password") {
-                needs("username");
-                needs("password");
-            }
+        "kubernetes.io/basic-auth" if !has("username") && !has("password") => {
+            needs("username");
+            needs("password");
         }
         "kubernetes.io/ssh-auth" => needs("ssh-privatekey"),
         "kubernetes.io/tls" => {

@@ -83,8 +83,6 @@ pub(super) fn service(object: &Fields, old: Option<&Fields>, errors: &mut Errors
         let same_port =
             |other: &&Value| other.get("port") == port.get("port") && text(other, "protocol") == text(port, "protocol");
         if ports.iter().take(i).any(same_port) {
-            let shown = json!({"name": name, "protocol": text(port, "protocol"), "port": number});
-            let _ = shown;
             errors.push(FieldError::duplicate(path.clone(), &shown_port(port)));
         }
     }
@@ -93,9 +91,7 @@ pub(super) fn service(object: &Fields, old: Option<&Fields>, errors: &mut Errors
     let (was, before) = (text(at(old, "spec"), "type"), text(at(old, "spec"), "clusterIP"));
     let now = text(spec, "clusterIP");
     if was != "ExternalName" && kind != "ExternalName" && !before.is_empty() && now != before {
-        let value = spec.get("clusterIPs").cloned().filter(|v| !v.is_null()).unwrap_or(json!([now]));
         errors.push(FieldError::invalid("spec.clusterIPs[0]", &json!([now]), "may not change once set"));
-        let _ = value;
     }
 }
 

@@ -204,15 +204,16 @@ impl State {
         let before = old.revision;
         let written = self.save(target, &old, object, outcome.managers, options)?;
         // Found to change nothing: the same question has the same answer while the object stays as it is.
-        if Arc::ptr_eq(&written.object, &served(&old.object, &resource)) && old.revision == before {
-            if let Ok(mut slot) = old.settled.lock() {
-                *slot = Some(Settled {
-                    manager: options.manager.clone(),
-                    subresource: target.subresource.clone(),
-                    version: resource.api_version.clone(),
-                    config: config.clone(),
-                });
-            }
+        if Arc::ptr_eq(&written.object, &served(&old.object, &resource))
+            && old.revision == before
+            && let Ok(mut slot) = old.settled.lock()
+        {
+            *slot = Some(Settled {
+                manager: options.manager.clone(),
+                subresource: target.subresource.clone(),
+                version: resource.api_version.clone(),
+                config: config.clone(),
+            });
         }
         Ok(written)
     }

@@ -83,7 +83,7 @@ impl State {
                     ));
                 }
                 None => {
-                    return Err(Status::expired(format!("The resourceVersion for the provided list is too old.")));
+                    return Err(Status::expired("The resourceVersion for the provided list is too old.".to_string()));
                 }
             },
         };

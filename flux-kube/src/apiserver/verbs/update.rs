@@ -36,7 +36,8 @@ impl State {
         let old = self.find(target)?;
         check_preconditions(target, &object, &old)?;
         if resource.custom.is_some() && meta_str(&object, "resourceVersion").is_empty() {
-            let error = FieldError::invalid("metadata.resourceVersion", &Value::from(0), "must be specified for an update");
+            let error =
+                FieldError::invalid("metadata.resourceVersion", &Value::from(0), "must be specified for an update");
             return Err(Status::invalid(&resource.group, &resource.plural, &target.name, &[error]));
         }
         let written = self.replace(target, &old, object, options)?;

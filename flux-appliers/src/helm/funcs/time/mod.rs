@@ -85,7 +85,7 @@ static METHODS: &[Function] = &[
     Function::new("Nanosecond", &[], |_, args| Ok(Value::Int(i64::from(zoned(args).subsec_nanosecond())))),
     Function::new("IsZero", &[], |_, args| Ok(Value::Bool(time(args).instant.as_second() == ZERO_SECONDS))),
     Function::new("UTC", &[], |_, args| Ok(Time { zone: TimeZone::UTC, ..time(args) }.value())),
-    Function::new("Local", &[], |rt, args| Ok(Time { zone: rt.host.zone.clone(), ..time(args) }.value())),
+    Function::new("Local", &[], |rt, args| Ok(Time { zone: rt.zone.clone(), ..time(args) }.value())),
     Function::new("AddDate", &[Type::Int, Type::Int, Type::Int], |_, args| {
         let args = super::Args(args);
         let span = jiff::Span::new()

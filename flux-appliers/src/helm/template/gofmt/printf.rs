@@ -129,6 +129,8 @@ impl Printer<'_> {
             self.complain(verb, b"(BADINDEX)");
         } else if let Some(arg) = self.args.get(self.arg) {
             self.arg += 1;
+            // With `%v` a plus asks for field names, not for signs.
+            flags.plus &= verb != 'v';
             flags.print(&mut self.out, verb, arg);
         } else {
             self.complain(verb, b"(MISSING)");

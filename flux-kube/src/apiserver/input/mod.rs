@@ -1,5 +1,7 @@
 //! The bodies of requests: JSON and YAML, with the fields that occur twice.
 
+mod protobuf;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -119,9 +121,50 @@ fn go_error(bytes: &[u8], error: &serde_json::Error) -> String {
     format!("invalid character '{at}' {looking}")
 }
 
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Json,
+    Yaml,
+    Protobuf,
+}
+
+/// Reads a message whose envelope says what it is.
+fn from_protobuf(body: &[u8]) -> Result<Fields, Status> {
+    let broken = || Status::bad_request("the body is no message of a known kind");
+    let envelope = protobuf::open(body).ok_or_else(broken)?;
+    let (group, version) = envelope.api_version.split_once('/').unwrap_or(("", &envelope.api_version));
+    let group = super::registry::builtin::type_group(group);
+    let schema = super::schema::Schema::built_in();
+    let name = format!("{group}.{version}.{}", envelope.kind);
+    let ty = schema
+        .named(&name)
+        .or_else(|| (envelope.kind == "DeleteOptions").then(|| schema.named("meta.v1.DeleteOptions")).flatten())
+        .ok_or_else(broken)?;
+    let mut object = protobuf::object(schema, ty, envelope.raw).ok_or_else(broken)?;
+    object.insert("apiVersion".into(), envelope.api_version.into());
+    object.insert("kind".into(), envelope.kind.into());
+    Ok(object)
+}
+
+/// The options of a delete, in whatever encoding.
+pub(crate) fn delete_options(body: &[u8], encoding: Encoding) -> Result<Value, Status> {
+    match encoding {
+        Encoding::Protobuf => from_protobuf(body).map(Value::Object),
+        Encoding::Yaml => {
+            yaml::read(body, &yaml::ReadOptions::default()).map_err(|e| Status::bad_request(e.to_string()))
+        }
+        Encoding::Json => serde_json::from_slice(body).map_err(|e| {
+            Status::bad_request(format!("couldn't get version/kind; json parse error: {}", go_error(body, &e)))
+        }),
+    }
+}
+
 /// Reads an object of a resource from a body. Kind and version may be left out: the path has them.
-pub(crate) fn object(resource: &Resource, body: &[u8], is_yaml: bool) -> Result<(Fields, Vec<String>), Status> {
-    let (value, duplicates) = if is_yaml {
+pub(crate) fn object(resource: &Resource, body: &[u8], encoding: Encoding) -> Result<(Fields, Vec<String>), Status> {
+    let (value, duplicates) = if encoding == Encoding::Protobuf {
+        (Value::Object(from_protobuf(body)?), Vec::new())
+    } else if encoding == Encoding::Yaml {
         let value = yaml::read(body, &yaml::ReadOptions::default()).map_err(|e| {
             Status::bad_request(format!(
                 "the object provided is unrecognized (must be of type {}): couldn't get version/kind; yaml parse error: {e}",
@@ -147,8 +190,10 @@ pub(crate) fn object(resource: &Resource, body: &[u8], is_yaml: bool) -> Result<
 }
 
 /// Reads an object of whatever kind.
-pub(crate) fn any_object(body: &[u8], is_yaml: bool) -> Result<(Fields, Vec<String>), Status> {
-    let value = if is_yaml {
+pub(crate) fn any_object(body: &[u8], encoding: Encoding) -> Result<(Fields, Vec<String>), Status> {
+    let value = if encoding == Encoding::Protobuf {
+        Value::Object(from_protobuf(body)?)
+    } else if encoding == Encoding::Yaml {
         yaml::read(body, &yaml::ReadOptions::default()).map_err(|e| Status::bad_request(e.to_string()))?
     } else {
         json(body).map_err(|e| Status::bad_request(go_error(body, &e)))?.0

@@ -1,0 +1,285 @@
+//! `.Capabilities`: what the cluster and Helm can do.
+
+use std::any::Any;
+use std::rc::Rc;
+
+use crate::helm::template::{Elements, Function, List, Native, Type, Value};
+
+/// The APIs that Helm v4.3.1 takes for granted when it does not ask a cluster.
+const DEFAULT_APIS: &[&str] = &[
+    "v1",
+    "admissionregistration.k8s.io/v1",
+    "admissionregistration.k8s.io/v1alpha1",
+    "admissionregistration.k8s.io/v1beta1",
+    "internal.apiserver.k8s.io/v1alpha1",
+    "apps/v1",
+    "apps/v1beta1",
+    "apps/v1beta2",
+    "authentication.k8s.io/v1",
+    "authentication.k8s.io/v1alpha1",
+    "authentication.k8s.io/v1beta1",
+    "authorization.k8s.io/v1",
+    "authorization.k8s.io/v1beta1",
+    "autoscaling/v1",
+    "autoscaling/v2",
+    "batch/v1",
+    "batch/v1beta1",
+    "certificates.k8s.io/v1",
+    "certificates.k8s.io/v1beta1",
+    "certificates.k8s.io/v1alpha1",
+    "coordination.k8s.io/v1alpha2",
+    "coordination.k8s.io/v1beta1",
+    "coordination.k8s.io/v1",
+    "discovery.k8s.io/v1",
+    "discovery.k8s.io/v1beta1",
+    "events.k8s.io/v1",
+    "events.k8s.io/v1beta1",
+    "extensions/v1beta1",
+    "flowcontrol.apiserver.k8s.io/v1",
+    "flowcontrol.apiserver.k8s.io/v1beta1",
+    "flowcontrol.apiserver.k8s.io/v1beta2",
+    "flowcontrol.apiserver.k8s.io/v1beta3",
+    "lifecycle.k8s.io/v1alpha1",
+    "networking.k8s.io/v1",
+    "networking.k8s.io/v1beta1",
+    "node.k8s.io/v1",
+    "node.k8s.io/v1alpha1",
+    "node.k8s.io/v1beta1",
+    "policy/v1",
+    "policy/v1beta1",
+    "rbac.authorization.k8s.io/v1",
+    "rbac.authorization.k8s.io/v1beta1",
+    "rbac.authorization.k8s.io/v1alpha1",
+    "resource.k8s.io/v1",
+    "resource.k8s.io/v1beta2",
+    "resource.k8s.io/v1beta1",
+    "resource.k8s.io/v1alpha3",
+    "scheduling.k8s.io/v1alpha3",
+    "scheduling.k8s.io/v1beta1",
+    "scheduling.k8s.io/v1",
+    "storage.k8s.io/v1beta1",
+    "storage.k8s.io/v1",
+    "storage.k8s.io/v1alpha1",
+    "storagemigration.k8s.io/v1",
+    "storagemigration.k8s.io/v1beta1",
+    "apiextensions.k8s.io/v1beta1",
+    "apiextensions.k8s.io/v1",
+];
+
+/// The version of Kubernetes that Helm v4.3.1 takes for granted.
+const DEFAULT_KUBE_VERSION: &str = "v1.37.0";
+
+/// The build of Helm that templates see.
+const HELM: [(&str, &str); 5] = [
+    ("version", "v4.3.1"),
+    ("git_commit", "c0d08d0d6d9424d4a14febb5e8a3e51b0dd00dff"),
+    ("git_tree_state", "clean"),
+    ("go_version", "go1.27.2"),
+    ("kube_client_version", "v1.37"),
+];
+
+/// Something that is no version of Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid kube version '{0}': could not parse {0:?} as version")]
+pub struct InvalidKubeVersion(String);
+
+/// A version of Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KubeVersion {
+    version: String,
+    normalized: String,
+    major: String,
+    minor: String,
+}
+
+impl KubeVersion {
+    /// Reads a version such as `1.33`, `v1.33.4` or `v1.33.4-gke.1`.
+    ///
+    /// # Errors
+    /// If there are no two numbers at the start.
+    pub fn parse(text: &str) -> Result<Self, InvalidKubeVersion> {
+        let invalid = || InvalidKubeVersion(text.to_owned());
+        let body = text.trim().strip_prefix('v').unwrap_or(text.trim());
+        let end = body.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(body.len());
+        let numbers: Vec<&str> = body.get(..end).unwrap_or("").split('.').collect();
+        let valid = |number: &&str| number.parse::<u32>().is_ok() && (number.len() == 1 || !number.starts_with('0'));
+        let [major, minor, rest @ ..] = numbers.as_slice() else {
+            return Err(invalid());
+        };
+        if !numbers.iter().all(valid) {
+            return Err(invalid());
+        }
+        let patch = rest.first().copied().unwrap_or("0");
+        let more: String = rest.iter().skip(1).map(|number| format!(".{number}")).collect();
+        Ok(Self {
+            version: if text.starts_with('v') { text.to_owned() } else { format!("v{text}") },
+            normalized: format!("v{major}.{minor}.{patch}{more}"),
+            major: (*major).to_owned(),
+            minor: (*minor).to_owned(),
+        })
+    }
+
+    /// The version as given, with a `v`.
+    pub fn as_str(&self) -> &str {
+        &self.version
+    }
+
+    /// The numbers alone, with a `v`.
+    pub fn normalized(&self) -> &str {
+        &self.normalized
+    }
+}
+
+/// What the cluster can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The version of Kubernetes.
+    pub kube_version: KubeVersion,
+    /// The APIs, as `group/version` and `group/version/Kind`.
+    pub api_versions: Vec<String>,
+}
+
+impl Default for Capabilities {
+    /// What Helm v4.3.1 takes for granted.
+    fn default() -> Self {
+        let kube_version = KubeVersion {
+            version: DEFAULT_KUBE_VERSION.to_owned(),
+            normalized: DEFAULT_KUBE_VERSION.to_owned(),
+            major: "1".to_owned(),
+            minor: "37".to_owned(),
+        };
+        Self { kube_version, api_versions: DEFAULT_APIS.iter().map(|api| (*api).to_owned()).collect() }
+    }
+}
+
+impl Capabilities {
+    pub(super) fn value(&self) -> Value {
+        Value::Native(Rc::new(Object(self.clone())))
+    }
+}
+
+struct Object(Capabilities);
+
+impl Native for Object {
+    fn type_name(&self) -> &'static str {
+        "*common.Capabilities"
+    }
+
+    fn kind(&self) -> &'static str {
+        "ptr"
+    }
+
+    fn field(&self, name: &str) -> Option<Value> {
+        Some(match name {
+            "KubeVersion" => Value::Native(Rc::new(Kube(self.0.kube_version.clone()))),
+            "APIVersions" => Value::Native(Rc::new(Apis(self.0.api_versions.clone()))),
+            "HelmVersion" => Value::Native(Rc::new(Build)),
+            _ => return None,
+        })
+    }
+
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        ["KubeVersion", "APIVersions", "HelmVersion"]
+            .into_iter()
+            .filter_map(|name| Some((name, self.field(name)?)))
+            .collect()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+struct Kube(KubeVersion);
+
+static KUBE_METHODS: &[Function] = &[
+    Function::new("GitVersion", &[], |_, args| {
+        Ok(Value::text(args.first().and_then(|v| v.downcast::<Kube>()).map_or("", |kube| kube.0.as_str())))
+    }),
+    Function::new("String", &[], |_, args| {
+        Ok(Value::text(args.first().and_then(|v| v.downcast::<Kube>()).map_or("", |kube| kube.0.normalized())))
+    }),
+];
+
+impl Native for Kube {
+    fn type_name(&self) -> &'static str {
+        "common.KubeVersion"
+    }
+
+    fn field(&self, name: &str) -> Option<Value> {
+        Some(Value::text(match name {
+            "Version" => self.0.version.as_str(),
+            "Major" => &self.0.major,
+            "Minor" => &self.0.minor,
+            _ => return None,
+        }))
+    }
+
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        ["Version", "Major", "Minor"].into_iter().filter_map(|name| Some((name, self.field(name)?))).collect()
+    }
+
+    fn method(&self, name: &str) -> Option<&'static Function> {
+        KUBE_METHODS.iter().find(|method| method.name == name)
+    }
+
+    fn text(&self) -> Option<String> {
+        Some(self.0.normalized.clone())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+struct Apis(Vec<String>);
+
+static APIS_METHODS: &[Function] = &[Function::new("Has", &[Type::Str], |_, args| {
+    let wanted = crate::helm::funcs::Args(args).text(1);
+    let apis = args.first().and_then(|value| value.downcast::<Apis>());
+    Ok(Value::Bool(apis.is_some_and(|apis| apis.0.iter().any(|api| *api == wanted))))
+})];
+
+impl Native for Apis {
+    fn type_name(&self) -> &'static str {
+        "common.VersionSet"
+    }
+
+    fn kind(&self) -> &'static str {
+        "slice"
+    }
+
+    fn method(&self, name: &str) -> Option<&'static Function> {
+        APIS_METHODS.iter().find(|method| method.name == name)
+    }
+
+    fn underlying(&self) -> Option<Value> {
+        Some(Value::List(List::new(Elements::Str, self.0.iter().map(|api| Value::text(api.as_str())).collect())))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The build of Helm.
+struct Build;
+
+impl Native for Build {
+    fn type_name(&self) -> &'static str {
+        "version.BuildInfo"
+    }
+
+    fn field(&self, name: &str) -> Option<Value> {
+        let names = ["Version", "GitCommit", "GitTreeState", "GoVersion", "KubeClientVersion"];
+        names.iter().zip(HELM).find(|(known, _)| **known == name).map(|(_, (_, value))| Value::text(value))
+    }
+
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        HELM.iter().map(|(name, value)| (*name, Value::text(*value))).collect()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,264 @@
+//! The documents of rendered files: told apart, put in order, hooks set aside.
+
+use flux_core::yaml::{self, ReadOptions};
+use serde_json::Value as Json;
+
+use super::error::HelmError;
+use crate::helm::funcs::json_kind;
+
+/// Kinds in the order they are installed; others follow by name.
+const INSTALL_ORDER: &[&str] = &[
+    "PriorityClass",
+    "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "LimitRange",
+    "PodSecurityPolicy",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Secret",
+    "SecretList",
+    "ConfigMap",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleList",
+    "ClusterRoleBinding",
+    "ClusterRoleBindingList",
+    "Role",
+    "RoleList",
+    "RoleBinding",
+    "RoleBindingList",
+    "Service",
+    "DaemonSet",
+    "Pod",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "IngressClass",
+    "Ingress",
+    "APIService",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+];
+
+/// One document that a template made.
+#[derive(Clone, PartialEq)]
+pub struct RenderedManifest {
+    /// The template, such as `chart/templates/cm.yaml`.
+    pub path: String,
+    /// The document's text.
+    pub content: String,
+    /// The document's `kind`.
+    pub kind: String,
+    /// What the document holds.
+    pub value: Json,
+    /// The line of the template's output on which the document begins, from 1.
+    pub line: usize,
+}
+
+impl std::fmt::Debug for RenderedManifest {
+    /// Without the content, which may be a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RenderedManifest({} {}:{})", self.kind, self.path, self.line)
+    }
+}
+
+/// When a hook runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum HookEvent {
+    PreInstall,
+    PostInstall,
+    PreDelete,
+    PostDelete,
+    PreUpgrade,
+    PostUpgrade,
+    PreRollback,
+    PostRollback,
+    Test,
+}
+
+impl HookEvent {
+    /// The event of that name in `helm.sh/hook`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "pre-install" => Self::PreInstall,
+            "post-install" => Self::PostInstall,
+            "pre-delete" => Self::PreDelete,
+            "post-delete" => Self::PostDelete,
+            "pre-upgrade" => Self::PreUpgrade,
+            "post-upgrade" => Self::PostUpgrade,
+            "pre-rollback" => Self::PreRollback,
+            "post-rollback" => Self::PostRollback,
+            "test" | "test-success" => Self::Test,
+            _ => return None,
+        })
+    }
+
+    /// The name in `helm.sh/hook`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PreInstall => "pre-install",
+            Self::PostInstall => "post-install",
+            Self::PreDelete => "pre-delete",
+            Self::PostDelete => "post-delete",
+            Self::PreUpgrade => "pre-upgrade",
+            Self::PostUpgrade => "post-upgrade",
+            Self::PreRollback => "pre-rollback",
+            Self::PostRollback => "post-rollback",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// A document that runs at certain moments rather than being kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hook {
+    /// The document.
+    pub manifest: RenderedManifest,
+    /// Its `metadata.name`.
+    pub name: String,
+    /// When it runs.
+    pub events: Vec<HookEvent>,
+    /// Where it stands among hooks of one event; smaller first.
+    pub weight: i64,
+    /// When it is deleted, as written in `helm.sh/hook-delete-policy`.
+    pub delete_policies: Vec<String>,
+    /// When its logs are shown, as written in `helm.sh/hook-output-log-policy`.
+    pub output_log_policies: Vec<String>,
+}
+
+/// Splits rendered files into documents and sorts them for installation.
+pub(super) fn sort(mut files: Vec<(String, Vec<u8>)>) -> Result<(Vec<Hook>, Vec<RenderedManifest>), HelmError> {
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    let (mut hooks, mut manifests) = (Vec::new(), Vec::new());
+    for (path, content) in files {
+        let content = String::from_utf8(content).map_err(|_| HelmError::Yaml {
+            file: path.clone(),
+            reason: "error converting YAML to JSON: yaml: invalid leading UTF-8 octet".to_owned(),
+        })?;
+        if content.trim().is_empty() {
+            continue;
+        }
+        for (line, document) in split(&content) {
+            let manifest = read(&path, line, document)?;
+            match hook_types(&manifest.value) {
+                None => manifests.push(manifest),
+                // A hook of an unknown kind is left out altogether.
+                Some(types) => hooks.extend(hook(manifest, &types)),
+            }
+        }
+    }
+    hooks.sort_by_key(|hook| order(&hook.manifest.kind));
+    manifests.sort_by_key(|manifest| order(&manifest.kind));
+    Ok((hooks, manifests))
+}
+
+/// Sorts by the install order, unknown kinds behind it by their names.
+fn order(kind: &str) -> (usize, String) {
+    match INSTALL_ORDER.iter().position(|known| *known == kind) {
+        Some(position) => (position, String::new()),
+        None => (INSTALL_ORDER.len(), kind.to_owned()),
+    }
+}
+
+/// The documents of a text, each with the line it begins on. What follows `---` on its line belongs to the document.
+pub(super) fn split(text: &str) -> Vec<(usize, &str)> {
+    let mut documents = Vec::new();
+    let start = text.len() - text.trim_start().len();
+    let mut begin = start;
+    let mut push = |from: usize, to: usize| {
+        let body = text.get(from..to).unwrap_or("");
+        let trimmed = body.trim_start();
+        if !trimmed.is_empty() {
+            let offset = to - trimmed.len();
+            let line = 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
+            documents.push((line, trimmed));
+        }
+    };
+    let mut at = start;
+    while let Some(line) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let length = line.find('\n').map_or(line.len(), |newline| newline + 1);
+        if line.starts_with("---") {
+            push(begin, at);
+            let rest = line.get(3..length).unwrap_or("");
+            begin = at + 3 + (rest.len() - rest.trim_start_matches([' ', '\t']).len());
+        }
+        at += length;
+    }
+    push(begin, text.len());
+    documents
+}
+
+fn read(path: &str, line: usize, document: &str) -> Result<RenderedManifest, HelmError> {
+    let fault = |reason: String| HelmError::Yaml { file: path.to_owned(), reason };
+    let value = yaml::read(document.as_bytes(), &ReadOptions::default())
+        .map_err(|error| fault(crate::helm::values::yaml_fault(&error)))?;
+    let mismatch = |found: &Json, place: &str| {
+        let kind = json_kind(found);
+        fault(format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into Go {place}"))
+    };
+    let text = |field: Option<&Json>, place: &str| match field {
+        None | Some(Json::Null) => Ok(String::new()),
+        Some(Json::String(text)) => Ok(text.clone()),
+        // Go's reader makes strings of plain scalars where strings are wanted.
+        Some(scalar @ (Json::Bool(_) | Json::Number(_))) => Ok(scalar.to_string()),
+        Some(other) => Err(mismatch(other, place)),
+    };
+    match &value {
+        Json::Object(_) | Json::Null => {}
+        other => return Err(mismatch(other, "value of type util.SimpleHead")),
+    }
+    text(value.get("apiVersion"), "struct field SimpleHead.apiVersion of type string")?;
+    let kind = text(value.get("kind"), "struct field SimpleHead.kind of type string")?;
+    match value.get("metadata") {
+        None | Some(Json::Null) => {}
+        Some(Json::Object(metadata)) => {
+            text(metadata.get("name"), "struct field .metadata.name of type string")?;
+            match metadata.get("annotations") {
+                None | Some(Json::Null) => {}
+                Some(Json::Object(annotations)) => {
+                    for annotation in annotations.values() {
+                        text(Some(annotation), "struct field .metadata.annotations of type string")?;
+                    }
+                }
+                Some(other) => {
+                    return Err(mismatch(other, "struct field .metadata.annotations of type map[string]string"));
+                }
+            }
+        }
+        Some(other) => return Err(mismatch(other, "struct field SimpleHead.metadata of type struct")),
+    }
+    Ok(RenderedManifest { path: path.to_owned(), content: document.to_owned(), kind, value, line })
+}
+
+fn annotation(value: &Json, name: &str) -> Option<String> {
+    let annotation = value.get("metadata")?.get("annotations")?.get(name)?;
+    Some(annotation.as_str().map_or_else(|| annotation.to_string(), str::to_owned))
+}
+
+fn hook_types(value: &Json) -> Option<String> {
+    annotation(value, "helm.sh/hook")
+}
+
+fn hook(manifest: RenderedManifest, types: &str) -> Option<Hook> {
+    let words = |text: String| text.split(',').map(|word| word.trim().to_lowercase()).collect::<Vec<_>>();
+    let events = words(types.to_owned()).iter().map(|name| HookEvent::parse(name)).collect::<Option<Vec<_>>>()?;
+    let weight = annotation(&manifest.value, "helm.sh/hook-weight").and_then(|weight| weight.parse().ok());
+    let policies = |name: &str| annotation(&manifest.value, name).map(words).unwrap_or_default();
+    Some(Hook {
+        name: manifest.value.pointer("/metadata/name").and_then(Json::as_str).unwrap_or_default().to_owned(),
+        events,
+        weight: weight.unwrap_or(0),
+        delete_policies: policies("helm.sh/hook-delete-policy"),
+        output_log_policies: policies("helm.sh/hook-output-log-policy"),
+        manifest,
+    })
+}

@@ -1,0 +1,15 @@
+//! From a chart and values to manifests, hooks and notes.
+
+mod capabilities;
+mod engine;
+mod error;
+mod files;
+mod instance;
+mod manifests;
+mod output;
+
+pub use capabilities::{Capabilities, InvalidKubeVersion, KubeVersion};
+pub use error::HelmError;
+pub(crate) use instance::Instance;
+pub use manifests::{Hook, HookEvent, RenderedManifest};
+pub use output::{Crd, PrintOptions, Release, ReleaseInfo, RenderOptions, name_from_template, render};
