@@ -524,7 +524,8 @@ fn write_annotations(resource: &mut Resource, origins: bool, transformations: bo
     if transformations && !resource.transformations.is_empty() {
         map.insert(origin::TRANSFORMATIONS.into(), origin::list_text(&resource.transformations));
     }
-    if present || resource.memory.annotated || !map.is_empty() {
+    // Removing either annotation removes empty maps too.
+    if present || resource.memory.annotated || !(origins && transformations) {
         resource.set_meta_map("annotations", map.into_iter().collect())?;
     }
     Ok(())

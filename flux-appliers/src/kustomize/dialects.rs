@@ -17,7 +17,8 @@ fn rows(op: &str) -> Option<Vec<Value>> {
         println!("skipped: no corpus");
         return None;
     };
-    let rows = text.split('\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let rows =
+        text.split('\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_str::<Value>(line).unwrap());
     Some(rows.filter(|row| row["op"] == op).collect())
 }
 

@@ -52,7 +52,7 @@ fn scalar_value(scalar: &Scalar, node: &Node) -> Result<Value, Cause> {
     let string = || Ok(Value::String(scalar.text.clone()));
     match &scalar.tag {
         Some(Tag::Str | Tag::Merge | Tag::Other(_)) => string(),
-        None if quoted => string(),
+        None if quoted || scalar.text.is_empty() => string(),
         Some(tag) if quoted && *tag != Tag::Binary => {
             // The tag goes unwritten where the text has it anyway; then the quotes make it a string.
             let plain = Scalar { text: scalar.text.clone(), tag: None, style: Style::Plain };

@@ -150,11 +150,9 @@ impl<'s> Walker<'s> {
             match self.walk(Some(value), other, schema.as_ref())? {
                 Merged::Cleared => {}
                 Merged::KeptNull(node) => merged.push((key, node)),
-                Merged::Kept(node) | Merged::Taken(node) => {
-                    if let Some(node) = settled(node, Some(style_of)) {
-                        merged.push((key, node));
-                    }
-                }
+                // What stays is set onto itself, and keeps the quotes that it gets by that.
+                Merged::Kept(node) => merged.extend(settled(node, None).map(|node| (key, node))),
+                Merged::Taken(node) => merged.extend(settled(node, Some(style_of)).map(|node| (key, node))),
             }
         }
         for (key, value) in patches {
