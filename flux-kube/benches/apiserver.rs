@@ -29,6 +29,8 @@ fn config_map(name: &str, value: u64) -> Object {
     .unwrap()
 }
 
+type Make = fn(&str, u64) -> Object;
+
 fn applies(c: &mut Criterion) {
     let cx = Context::background();
     let options = ApplyOptions { field_manager: "flux".to_owned(), force: true, dry_run: false };
@@ -37,7 +39,7 @@ fn applies(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     let server = ApiServer::new(Config::default());
     let mut n = 0;
-    let makers: [(&str, fn(&str, u64) -> Object); 2] = [("configmap", config_map), ("deployment", deployment)];
+    let makers: [(&str, Make); 2] = [("configmap", config_map), ("deployment", deployment)];
     for (kind, make) in makers {
         group.bench_function(format!("{kind}/create"), |b| {
             b.iter(|| {
