@@ -5,6 +5,17 @@
 //! no socket: through [`tower::Service`] behind a `kube::Client`, or on a loopback port.
 //!
 //! Time is tokio's clock, so that under a paused runtime it is virtual; uids and generated names follow from a seed.
+//!
+//! # Differences from a real server
+//!
+//! - Messages that print Go's internal types: an immutable job template is shown as its JSON, and the refusal to change
+//!   other fields of a pod comes without the difference.
+//! - No admission plugins but namespace life cycle and defaults, no webhooks, no quotas, no aggregation: admission
+//!   policies and `APIService`s are stored and do nothing. Conversion webhooks of custom resources are not called.
+//! - No workload ever runs: no pods are made and no status is reported unless a client does it.
+//! - `/openapi/v3` has schemas and the operations clients look for, not every operation; there is no `/openapi/v2`.
+//! - Protocol buffers are read, never written. Plain HTTP only; users by token or impersonation.
+//! - No timed bookmarks on watches, and no storage but memory.
 
 mod allocate;
 mod auth;

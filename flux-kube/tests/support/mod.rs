@@ -36,7 +36,7 @@ fn code(result: Result<impl Sized, ClusterError>) -> u16 {
 }
 
 /// Runs the whole contract in namespaces `contract` and `going`, which must not be there.
-pub async fn contract(cluster: Arc<dyn Cluster>) {
+pub(crate) async fn contract(cluster: Arc<dyn Cluster>) {
     let cx = Context::background();
     let c = &*cluster;
     kinds(&cx, c).await;

@@ -196,7 +196,6 @@ impl State {
 /// The body is no object of the kind.
 pub(crate) fn cannot_handle(resource: &Resource, why: &str) -> Status {
     let (kind, version) = (&resource.kind, &resource.version);
-    
     Status::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
 }
 
