@@ -1,7 +1,7 @@
 //! Artifacts in OCI registries, as `flux push artifact` makes them.
 //!
 //! Asking for the revision of a tag costs one HEAD. Fetching pulls the manifest by its digest and one layer, holds both
-//! against their digests, and unpacks the layer into a [`Tree`](flux_core::Tree) under limits.
+//! against their digests, and unpacks the layer into a [`Tree`] under limits.
 //!
 //! The registry is spoken to with this crate's own bounded HTTP client: `oci-client` has no limit on what a manifest or a
 //! list of tags may weigh and needs a TLS provider installed in the whole process. Its data model is used.
