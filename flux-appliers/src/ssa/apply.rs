@@ -138,7 +138,7 @@ impl Run<'_> {
     }
 
     /// Brings one object about.
-    async fn bring_about(&self, change: &Change) -> Result<(Action, Vec<FieldChange>), ApplyError> {
+    async fn bring_about(&mut self, change: &Change) -> Result<(Action, Vec<FieldChange>), ApplyError> {
         let early = self.made.affects(&change.object);
         let Some(desired) = change.desired().filter(|_| early || change.action.is_change()) else {
             return Ok((change.action, Vec::new()));
@@ -162,7 +162,7 @@ impl Run<'_> {
 
     /// Writes one object, if it is still what the plan was made from. `early` says that the plan could not know.
     async fn write(
-        &self,
+        &mut self,
         change: &Change,
         desired: &Object,
         early: bool,
@@ -187,10 +187,19 @@ impl Run<'_> {
             let written = match (action, &live) {
                 (Action::Unchanged | Action::Skip | Action::Delete, _) => return Ok((action, fields)),
                 (Action::Create, _) | (_, None) => applier.cluster.apply(cx, desired, &applier.options(false)).await,
-                (Action::Update, Some(live)) => self.update(desired, live).await,
+                (Action::Update, Some(live)) => self.update(change, desired, live).await?,
                 (Action::Recreate, Some(live)) => {
-                    applier.delete_and_wait(cx, &change.object, live.uid().unwrap_or_default()).await?;
-                    applier.cluster.apply(cx, desired, &applier.options(false)).await
+                    applier.clear(cx, live).await?;
+                    let gone = applier.until_gone(cx, &change.object, live.uid().unwrap_or_default()).await;
+                    let made = match &gone {
+                        Ok(()) => applier.cluster.apply(cx, desired, &applier.options(false)).await,
+                        Err(_) => Err(ClusterError::Cancelled),
+                    };
+                    if made.is_err() {
+                        self.half_done(change, Action::Delete)?;
+                    }
+                    gone?;
+                    made
                 }
             };
             match written {
@@ -208,21 +217,40 @@ impl Run<'_> {
     }
 
     /// Applies over the live object that was looked at, and over no other.
-    async fn update(&self, desired: &Object, live: &Object) -> Result<Object, ClusterError> {
+    async fn update(
+        &mut self,
+        change: &Change,
+        desired: &Object,
+        live: &Object,
+    ) -> Result<Result<Object, ClusterError>, ApplyError> {
         let (applier, cx) = (self.applier, self.cx);
         let mut version = live.resource_version().map(str::to_owned);
+        let mut taken_over = false;
         if !applier.directives().merges(desired, live)
             && let Some(takeover) = managers::takeover(live, &applier.field_manager, &applier.override_managers)
         {
             let options = WriteOptions { field_manager: applier.field_manager.clone(), ..WriteOptions::default() };
-            let patched = applier.cluster.patch(cx, &live.object_ref(), &takeover.patch, &options).await?;
-            version = patched.resource_version().map(str::to_owned);
+            match applier.cluster.patch(cx, &live.object_ref(), &takeover.patch, &options).await {
+                Ok(patched) => version = patched.resource_version().map(str::to_owned),
+                Err(error) => return Ok(Err(error)),
+            }
+            taken_over = true;
         }
         let mut desired = desired.clone();
         if let Some(version) = version {
             desired.metadata_mut().insert("resourceVersion".into(), version.into());
         }
-        applier.cluster.apply(cx, &desired, &applier.options(false)).await
+        let stored = applier.cluster.apply(cx, &desired, &applier.options(false)).await;
+        if taken_over && stored.is_err() {
+            self.half_done(change, Action::Update)?;
+        }
+        Ok(stored)
+    }
+
+    /// Part of a change was made and the rest failed: what was made is told and recorded.
+    fn half_done(&mut self, change: &Change, action: Action) -> Result<(), ApplyError> {
+        self.outcomes.push(Outcome { id: change.object.id.clone(), action });
+        Ok(self.cx.record(&self.applier.field_manager, change.object.id.clone(), action, Vec::new())?)
     }
 
     /// Waits until what the next stages build on is ready: what this one has changed, and the definitions of the kinds

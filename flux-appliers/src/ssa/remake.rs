@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 
 use super::ServerSideApplier;
 use super::live::failed;
+use super::redact::redact;
 
 /// How long a deleted object may take to go.
 pub(super) const GONE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -54,14 +55,16 @@ impl ServerSideApplier {
         Some(Remake { why: why(status), result })
     }
 
-    /// Deletes an object and waits until it is gone.
-    pub(super) async fn delete_and_wait(&self, cx: &Context, object: &ObjectRef, uid: &str) -> Result<(), ApplyError> {
-        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+    /// Asks for this very object to be deleted, so that it can be made again.
+    pub(super) async fn clear(&self, cx: &Context, live: &Object) -> Result<(), ApplyError> {
+        let preconditions = Preconditions { uid: live.uid().map(str::to_owned), resource_version: None };
         let options = DeleteOptions { preconditions, ..DeleteOptions::default() };
-        match self.cluster.delete(cx, object, &options).await {
-            Ok(_) => self.until_gone(cx, object, uid).await,
-            Err(error) => Err(failed(object, "delete", error)),
-        }
+        let object = live.object_ref();
+        self.cluster
+            .delete(cx, &object, &options)
+            .await
+            .map_err(|error| failed(&object, "delete", redact(error, live)))?;
+        Ok(())
     }
 
     /// Waits until the object with this uid is gone.

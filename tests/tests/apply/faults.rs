@@ -117,3 +117,77 @@ async fn h51_one_bad_object_in_the_cluster_does_not_stop_the_others() {
         world.bring(&other, &config_map("default", "c", "1"), &Inventory::default()).await;
     }
 }
+
+/// What is live, without what differs from run to run.
+async fn state(world: &World) -> Vec<String> {
+    let mut state = Vec::new();
+    for (group, version, kind) in
+        [("", "v1", "ConfigMap"), ("", "v1", "Service"), ("", "v1", "Namespace"), ("example.com", "v1", "Widget")]
+    {
+        let options = flux_core::cluster::ListOptions::default();
+        use flux_core::Cluster as _;
+        let list = world.cluster.list(&world.cx, &flux_core::Gvk::new(group, version, kind), &options).await;
+        for object in list.map(|list| list.items).unwrap_or_default() {
+            let content = [object.pointer("/data"), object.pointer("/spec/ports"), object.pointer("/spec/size")];
+            state.push(format!("{object} {:?} {content:?}", object.labels().collect::<Vec<_>>()));
+        }
+    }
+    state.sort_unstable();
+    state
+}
+
+#[tokio::test(start_paused = true)]
+async fn h42_a_crash_at_any_write_ends_in_the_same_state() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: web}\nspec: {clusterIP: ADDRESS, ports: [{port: 80}]}\n---\n";
+    let widget =
+        "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w, namespace: web}\nspec: {size: 1}\n---\n";
+    let before = format!(
+        "{}{}{}{}",
+        namespace("web"),
+        config_map("web", "old", "1"),
+        config_map("web", "kept", "1"),
+        service.replace("ADDRESS", "10.96.0.60")
+    );
+    let after = format!(
+        "{}{}{}{WIDGETS}{widget}{}",
+        namespace("web"),
+        config_map("web", "kept", "2"),
+        config_map("web", "new", "1"),
+        service.replace("ADDRESS", "10.96.0.61")
+    );
+    let mut expected: Option<Vec<String>> = None;
+    let mut crashes = 0;
+    for moment in 0_usize.. {
+        let Some(world) = faces().into_iter().next() else { return };
+        let applier = world.applier("app").force(true);
+        let owned = world.bring(&applier, &before, &Inventory::default()).await;
+        let live = world.config_map("web", "kept").await.unwrap();
+        world.merge(&live, serde_json::json!({"data": {"key": "drifted"}})).await;
+        let plan = world.plan(&applier, &after, &owned).await;
+        // What the engine stores before it applies.
+        let ahead = owned.union(&plan.inventory());
+        // The first round shows how it should end.
+        *world.cluster.crash.lock().unwrap() = moment.checked_sub(1);
+        let run = tokio::time::timeout(std::time::Duration::from_secs(600), applier.apply(&world.cx, plan)).await;
+        let finished = run.is_ok();
+        world.cluster.heal();
+        let restarted = world.applier("app").force(true);
+        let owned = match run {
+            Ok(report) => {
+                assert!(report.error.is_none(), "{:?}", report.error);
+                report.inventory
+            }
+            Err(_) => world.bring(&restarted, &after, &ahead).await,
+        };
+        let ids: Vec<String> = owned.iter().map(|object| object.to_string()).collect();
+        assert_eq!(ids.len(), 6, "{ids:?}");
+        let state = state(&world).await;
+        assert_eq!(expected.get_or_insert_with(|| state.clone()), &state, "crashed at moment {moment}");
+        assert!(world.plan(&restarted, &after, &owned).await.is_empty());
+        if finished && moment > 0 {
+            break;
+        }
+        crashes += usize::from(!finished);
+    }
+    assert!(crashes >= 14, "only {crashes} crashes");
+}

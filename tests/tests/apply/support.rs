@@ -183,6 +183,9 @@ pub struct Probe {
     pub writes: AtomicUsize,
     pub log: Mutex<Vec<String>>,
     fault: Mutex<Option<Fault>>,
+    /// How many writes still pass; the next one never answers. Even numbers hang before the server has seen it, odd
+    /// ones after.
+    pub crash: Mutex<Option<usize>>,
 }
 
 impl fmt::Debug for Probe {
@@ -200,6 +203,7 @@ impl Probe {
             writes: AtomicUsize::new(0),
             log: Mutex::default(),
             fault: Mutex::default(),
+            crash: Mutex::default(),
         }
     }
 
@@ -212,7 +216,23 @@ impl Probe {
         self.inner.delete(cx, &object.object_ref(), &DeleteOptions::default()).await.unwrap();
     }
 
+    /// One of the two moments of a write, before and after the server has seen it: hangs if this is the one to crash at.
+    async fn moment(&self, dry_run: bool) {
+        let hang = match &mut *self.crash.lock().unwrap() {
+            Some(0) => true,
+            Some(left) if !dry_run => {
+                *left -= 1;
+                false
+            }
+            _ => false,
+        };
+        if hang && !dry_run {
+            futures::future::pending().await
+        }
+    }
+
     pub fn heal(&self) {
+        *self.crash.lock().unwrap() = None;
         *self.fault.lock().unwrap() = None;
     }
 
@@ -266,16 +286,25 @@ impl Cluster for Probe {
         self.inner.watch(cx, gvk, options).await
     }
     async fn apply(&self, cx: &Context, object: &Object, options: &ApplyOptions) -> Result<Object, ClusterError> {
+        self.moment(options.dry_run).await;
         self.ask("apply", options.dry_run, &object.to_string())?;
-        self.inner.apply(cx, object, options).await
+        let answer = self.inner.apply(cx, object, options).await;
+        self.moment(options.dry_run).await;
+        answer
     }
     async fn create(&self, cx: &Context, object: &Object, options: &WriteOptions) -> Result<Object, ClusterError> {
+        self.moment(options.dry_run).await;
         self.ask("create", options.dry_run, &object.to_string())?;
-        self.inner.create(cx, object, options).await
+        let answer = self.inner.create(cx, object, options).await;
+        self.moment(options.dry_run).await;
+        answer
     }
     async fn update(&self, cx: &Context, object: &Object, options: &WriteOptions) -> Result<Object, ClusterError> {
+        self.moment(options.dry_run).await;
         self.ask("update", options.dry_run, &object.to_string())?;
-        self.inner.update(cx, object, options).await
+        let answer = self.inner.update(cx, object, options).await;
+        self.moment(options.dry_run).await;
+        answer
     }
     async fn patch(
         &self,
@@ -284,12 +313,18 @@ impl Cluster for Probe {
         patch: &Patch,
         options: &WriteOptions,
     ) -> Result<Object, ClusterError> {
+        self.moment(options.dry_run).await;
         self.ask("patch", options.dry_run, &object.to_string())?;
-        self.inner.patch(cx, object, patch, options).await
+        let answer = self.inner.patch(cx, object, patch, options).await;
+        self.moment(options.dry_run).await;
+        answer
     }
     async fn delete(&self, cx: &Context, object: &ObjectRef, options: &DeleteOptions) -> Result<bool, ClusterError> {
+        self.moment(options.dry_run).await;
         self.ask("delete", options.dry_run, &object.to_string())?;
-        self.inner.delete(cx, object, options).await
+        let answer = self.inner.delete(cx, object, options).await;
+        self.moment(options.dry_run).await;
+        answer
     }
     fn impersonate(&self, identity: &Identity) -> Result<Arc<dyn Cluster>, ClusterError> {
         self.inner.impersonate(identity)
