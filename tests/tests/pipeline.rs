@@ -94,7 +94,9 @@ impl Stage {
     /// Every object of the kinds in play, with its resource version: what must not change.
     async fn snapshot(&self) -> BTreeMap<String, String> {
         let mut seen = BTreeMap::new();
-        for gvk in [Gvk::new("", "v1", "ConfigMap"), Gvk::new("apps", "v1", "Deployment"), Gvk::new("", "v1", "Service")] {
+        for gvk in
+            [Gvk::new("", "v1", "ConfigMap"), Gvk::new("apps", "v1", "Deployment"), Gvk::new("", "v1", "Service")]
+        {
             for object in self.cluster.list(&self.cx, &gvk, &ListOptions::default()).await.unwrap().items {
                 seen.insert(object.to_string(), object.resource_version().unwrap_or_default().to_owned());
             }

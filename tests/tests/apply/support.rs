@@ -17,7 +17,7 @@ use flux_kube::apiserver::{ApiServer, Config};
 use flux_kube::client::KubeCluster;
 
 /// A fresh cluster behind each of its faces.
-pub fn faces() -> Vec<World> {
+pub(crate) fn faces() -> Vec<World> {
     let server = || ApiServer::new(Config::default());
     let kube = KubeCluster::new(flux_kube::kube::Client::new(server(), "default"));
     vec![World::new("in process", Arc::new(server())), World::new("kube-rs", Arc::new(kube))]
@@ -25,16 +25,16 @@ pub fn faces() -> Vec<World> {
 
 /// A cluster, with what was asked of it counted and faults put in its way.
 #[derive(Clone, Debug)]
-pub struct World {
-    pub face: &'static str,
-    pub cluster: Arc<Probe>,
-    pub journal: Arc<Journal>,
-    pub cx: Context,
+pub(crate) struct World {
+    pub(crate) face: &'static str,
+    pub(crate) cluster: Arc<Probe>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) cx: Context,
 }
 
 /// A journal that can be shown in a failing test.
 #[derive(Default)]
-pub struct Journal(pub MemoryJournal);
+pub(crate) struct Journal(pub(crate) MemoryJournal);
 
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,42 +49,49 @@ impl flux_core::audit::AuditSink for Journal {
 }
 
 impl World {
-    pub fn new(face: &'static str, cluster: Arc<dyn Cluster>) -> Self {
+    pub(crate) fn new(face: &'static str, cluster: Arc<dyn Cluster>) -> Self {
         let journal = Arc::new(Journal::default());
         let cx = Context::background().with_audit(journal.clone()).with_subject("Kustomization/app");
         World { face, cluster: Arc::new(Probe::new(cluster)), journal, cx }
     }
 
-    pub fn applier(&self, name: &str) -> ServerSideApplier {
+    pub(crate) fn applier(&self, name: &str) -> ServerSideApplier {
         ServerSideApplier::new(self.cluster.clone(), Owner::new(name, "flux-system")).prune(true)
     }
 
     /// Makes an object as a person with kubectl would.
-    pub async fn create(&self, yaml: &str) {
+    pub(crate) async fn create(&self, yaml: &str) {
         for manifest in &manifests(yaml).await {
             let options = WriteOptions { field_manager: "kubectl-create".into(), ..WriteOptions::default() };
             self.cluster.create(&self.cx, &manifest.object, &options).await.unwrap();
         }
     }
 
-    pub async fn get(&self, group: &str, version: &str, kind: &str, namespace: &str, name: &str) -> Option<Object> {
+    pub(crate) async fn get(
+        &self,
+        group: &str,
+        version: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Object> {
         let object = ObjectId::new(group, kind, namespace, name).at(version);
         self.cluster.get(&self.cx, &object).await.unwrap_or_default()
     }
 
-    pub async fn config_map(&self, namespace: &str, name: &str) -> Option<Object> {
+    pub(crate) async fn config_map(&self, namespace: &str, name: &str) -> Option<Object> {
         self.get("", "v1", "ConfigMap", namespace, name).await
     }
 
     /// Changes an object as a person with kubectl would.
-    pub async fn merge(&self, object: &Object, patch: serde_json::Value) -> Object {
+    pub(crate) async fn merge(&self, object: &Object, patch: serde_json::Value) -> Object {
         let options = WriteOptions { field_manager: "kubectl-edit".into(), ..WriteOptions::default() };
         self.cluster.patch(&self.cx, &object.object_ref(), &Patch::Merge(patch), &options).await.unwrap()
     }
 
     /// Plans and applies, and checks what must hold of every run that succeeds: the journal has a line for every change,
     /// and a second run writes nothing.
-    pub async fn run(&self, applier: &ServerSideApplier, yaml: &str, owned: &Inventory) -> Report {
+    pub(crate) async fn run(&self, applier: &ServerSideApplier, yaml: &str, owned: &Inventory) -> Report {
         let desired = manifests(yaml).await;
         let plan = applier.plan(&self.cx, &desired, owned).await.unwrap_or_else(|e| panic!("{}: {e}", self.face));
         let lines = self.journal.0.lines().len();
@@ -98,18 +105,18 @@ impl World {
     }
 
     /// As [`run`](Self::run), where nothing may fail.
-    pub async fn bring(&self, applier: &ServerSideApplier, yaml: &str, owned: &Inventory) -> Inventory {
+    pub(crate) async fn bring(&self, applier: &ServerSideApplier, yaml: &str, owned: &Inventory) -> Inventory {
         let report = self.run(applier, yaml, owned).await;
         assert!(report.error.is_none(), "{}: {}", self.face, report.error.unwrap());
         report.inventory
     }
 
-    pub async fn plan(&self, applier: &ServerSideApplier, yaml: &str, owned: &Inventory) -> Plan {
+    pub(crate) async fn plan(&self, applier: &ServerSideApplier, yaml: &str, owned: &Inventory) -> Plan {
         let plan = applier.plan(&self.cx, &manifests(yaml).await, owned).await;
         plan.unwrap_or_else(|error| panic!("{}: {error}", self.face))
     }
 
-    pub async fn plan_error(
+    pub(crate) async fn plan_error(
         &self,
         applier: &ServerSideApplier,
         yaml: &str,
@@ -123,33 +130,33 @@ impl World {
 }
 
 /// Manifests of a file `deploy/app.yaml`.
-pub async fn manifests(yaml: &str) -> Manifests {
+pub(crate) async fn manifests(yaml: &str) -> Manifests {
     let tree = Tree::from_files([("deploy/app.yaml", yaml.to_owned())]).unwrap();
     let artifact = Artifact::new(Revision::new("main@sha1:abc"), tree);
     RawRenderer::new("").render(&Context::background(), &artifact).await.unwrap()
 }
 
 /// `action id` for every object of a report.
-pub fn outcomes(report: &Report) -> Vec<String> {
+pub(crate) fn outcomes(report: &Report) -> Vec<String> {
     report.outcomes.iter().map(|outcome| outcome.to_string()).collect()
 }
 
 /// `action id` for every object of a plan.
-pub fn actions(plan: &Plan) -> Vec<String> {
+pub(crate) fn actions(plan: &Plan) -> Vec<String> {
     plan.changes.iter().map(|change| format!("{:?} {}", change.action, change.object)).collect()
 }
 
-pub fn namespace(name: &str) -> String {
+pub(crate) fn namespace(name: &str) -> String {
     format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n---\n")
 }
 
-pub fn config_map(namespace: &str, name: &str, value: &str) -> String {
+pub(crate) fn config_map(namespace: &str, name: &str, value: &str) -> String {
     format!(
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  namespace: {namespace}\ndata:\n  key: {value:?}\n---\n"
     )
 }
 
-pub const WIDGETS: &str = r#"
+pub(crate) const WIDGETS: &str = r#"
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: widgets.example.com}
@@ -173,19 +180,19 @@ spec:
 "#;
 
 /// Puts a fault in the way of a request: given the verb, whether it is a dry run, and the object or kind.
-pub type Fault = Box<dyn Fn(&str, bool, &str) -> Option<ClusterError> + Send + Sync>;
+pub(crate) type Fault = Box<dyn Fn(&str, bool, &str) -> Option<ClusterError> + Send + Sync>;
 
 /// A cluster that counts what is asked of it and can fail.
-pub struct Probe {
+pub(crate) struct Probe {
     inner: Arc<dyn Cluster>,
-    pub reads: AtomicUsize,
-    pub dry_runs: AtomicUsize,
-    pub writes: AtomicUsize,
-    pub log: Mutex<Vec<String>>,
+    pub(crate) reads: AtomicUsize,
+    pub(crate) dry_runs: AtomicUsize,
+    pub(crate) writes: AtomicUsize,
+    pub(crate) log: Mutex<Vec<String>>,
     fault: Mutex<Option<Fault>>,
     /// How many writes still pass; the next one never answers. Even numbers hang before the server has seen it, odd
     /// ones after.
-    pub crash: Mutex<Option<usize>>,
+    pub(crate) crash: Mutex<Option<usize>>,
 }
 
 impl fmt::Debug for Probe {
@@ -207,12 +214,12 @@ impl Probe {
         }
     }
 
-    pub fn fail(&self, fault: impl Fn(&str, bool, &str) -> Option<ClusterError> + Send + Sync + 'static) {
+    pub(crate) fn fail(&self, fault: impl Fn(&str, bool, &str) -> Option<ClusterError> + Send + Sync + 'static) {
         *self.fault.lock().unwrap() = Some(Box::new(fault));
     }
 
     /// Deletes an object past all faults.
-    pub async fn delete_now(&self, cx: &Context, object: &Object) {
+    pub(crate) async fn delete_now(&self, cx: &Context, object: &Object) {
         self.inner.delete(cx, &object.object_ref(), &DeleteOptions::default()).await.unwrap();
     }
 
@@ -231,21 +238,21 @@ impl Probe {
         }
     }
 
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         *self.crash.lock().unwrap() = None;
         *self.fault.lock().unwrap() = None;
     }
 
-    pub fn writes(&self) -> usize {
+    pub(crate) fn writes(&self) -> usize {
         self.writes.load(Ordering::SeqCst)
     }
 
-    pub fn dry_runs(&self) -> usize {
+    pub(crate) fn dry_runs(&self) -> usize {
         self.dry_runs.load(Ordering::SeqCst)
     }
 
     /// What was written since the last time this was asked.
-    pub fn take_log(&self) -> Vec<String> {
+    pub(crate) fn take_log(&self) -> Vec<String> {
         std::mem::take(&mut self.log.lock().unwrap())
     }
 

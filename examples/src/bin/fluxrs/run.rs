@@ -59,7 +59,9 @@ impl Target {
 
     async fn cluster(&self) -> Result<Arc<dyn Cluster>, Failure> {
         Ok(match &self.kubeconfig {
-            Some(path) => Arc::new(KubeCluster::from_kubeconfig_file(path, self.context.as_deref(), &KubeconfigPolicy::trusted()).await?),
+            Some(path) => Arc::new(
+                KubeCluster::from_kubeconfig_file(path, self.context.as_deref(), &KubeconfigPolicy::trusted()).await?,
+            ),
             None => Arc::new(ApiServer::default()),
         })
     }
