@@ -280,8 +280,7 @@ mod tests {
         let settings = FluxKustomization { images, ..FluxKustomization::default() };
         let source = "resources: [a.yaml]\nimages: [{name: a, newName: x, digest: d}, {name: b, newTag: '1'}]\n";
         let made = generated(&settings, &[("app/kustomization.yaml", source)]).unwrap().images.unwrap();
-        let shown: Vec<[&str; 4]> =
-            made.iter().map(|i| [&*i.name, &*i.new_name, &*i.new_tag, &*i.digest]).collect();
+        let shown: Vec<[&str; 4]> = made.iter().map(|i| [&*i.name, &*i.new_name, &*i.new_tag, &*i.digest]).collect();
         assert_eq!(shown, [["a", "x", "2", ""], ["b", "", "1", ""], ["c", "", "", "sha256:1"]]);
     }
 
