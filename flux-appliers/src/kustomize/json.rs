@@ -8,13 +8,15 @@ use super::node::{tagged, text};
 
 /// The JSON of a node that was edited: what its text would read as.
 pub(super) fn to_value(node: &Node) -> Result<Value, Cause> {
-    value(node, true)
+    value(node, true, false)
 }
 
-fn value(node: &Node, top: bool) -> Result<Value, Cause> {
+/// `flow` says that the node stands in brackets or braces, where an empty text is written in quotes.
+fn value(node: &Node, top: bool, flow: bool) -> Result<Value, Cause> {
+    let flow = flow || node.flow;
     match &node.content {
-        Content::Scalar(scalar) => scalar_value(scalar, node),
-        Content::Sequence(items) => items.iter().map(|item| value(item, false)).collect(),
+        Content::Scalar(scalar) => scalar_value(scalar, node, flow),
+        Content::Sequence(items) => items.iter().map(|item| value(item, false, flow)).collect(),
         Content::Mapping(entries) => {
             let mut map = Map::with_capacity(entries.len());
             for (key, item) in entries {
@@ -25,7 +27,7 @@ fn value(node: &Node, top: bool) -> Result<Value, Cause> {
                         line: key.line,
                     });
                 }
-                if map.insert(name.to_owned(), value(item, false)?).is_some() {
+                if map.insert(name.to_owned(), value(item, false, flow)?).is_some() {
                     return Err(Cause::Object {
                         message: format!("mapping key \"{name}\" already defined"),
                         line: key.line,
@@ -47,12 +49,12 @@ fn is_string_key(key: &Node) -> bool {
     }
 }
 
-fn scalar_value(scalar: &Scalar, node: &Node) -> Result<Value, Cause> {
+fn scalar_value(scalar: &Scalar, node: &Node, flow: bool) -> Result<Value, Cause> {
     let quoted = scalar.style != Style::Plain || scalar.text.contains('\n');
     let string = || Ok(Value::String(scalar.text.clone()));
     match &scalar.tag {
         Some(Tag::Str | Tag::Merge | Tag::Other(_)) => string(),
-        None if quoted || scalar.text.is_empty() => string(),
+        None if quoted || (flow && scalar.text.is_empty()) => string(),
         Some(tag) if quoted && *tag != Tag::Binary => {
             // The tag goes unwritten where the text has it anyway; then the quotes make it a string.
             let plain = Scalar { text: scalar.text.clone(), tag: None, style: Style::Plain };

@@ -37,7 +37,7 @@ impl JsonPatch {
 
     /// Applies all operations.
     pub(super) fn apply(&self, document: &mut Value) -> Result<(), String> {
-        if !document.is_object() && !document.is_array() {
+        if !matches!(document, Value::Object(_) | Value::Array(_) | Value::Null) {
             return Err("the document is neither an object nor a list".into());
         }
         for operation in &self.0 {
@@ -151,6 +151,9 @@ fn remove(document: &mut Value, pointer: &str) -> Result<(), String> {
 
 fn replace(document: &mut Value, pointer: &str, value: Value) -> Result<(), String> {
     if pointer.is_empty() {
+        if !value.is_object() && !value.is_array() {
+            return Err("value must be an object or a list".into());
+        }
         *document = value;
         return Ok(());
     }
