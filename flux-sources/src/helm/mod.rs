@@ -2,7 +2,7 @@
 //!
 //! The index is asked for with the ETag it had last, so that an unchanged one costs one request and no bytes, and of a
 //! changed one only the part about the wanted chart is read. A chart is held against the digest in the index and unpacked
-//! into a [`Tree`](flux_core::Tree) whose root is the chart's own directory.
+//! into a [`Tree`] whose root is the chart's own directory.
 
 mod index;
 
