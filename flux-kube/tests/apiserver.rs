@@ -40,7 +40,8 @@ mod served {
 
     /// The recorded data, or nothing when it is not there and need not be.
     fn corpus() -> Option<PathBuf> {
-        let shared = std::env::var("FLUX_SHARED").unwrap_or_else(|_| "/work/shared".to_owned());
+        let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared");
+        let shared = std::env::var("FLUX_SHARED").unwrap_or_else(|_| beside.to_owned());
         let path = Path::new(&shared).join("conformance/apiserver/recorded");
         if path.is_dir() && Path::new(&shared).join("tools/apiserver_conformance.py").is_file() {
             return Some(PathBuf::from(shared));
