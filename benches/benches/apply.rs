@@ -78,8 +78,8 @@ fn benches(criterion: &mut Criterion) {
     criterion.bench_function("plan and apply 1,000 unchanged objects", |bencher| {
         bencher.iter(|| assert_eq!(runtime.block_on(run(&applier, &first, &owned)).1, 0));
     });
+    let mut flip = false;
     criterion.bench_function("plan and apply one change among 1,000 objects", |bencher| {
-        let mut flip = false;
         bencher.iter(|| {
             flip = !flip;
             let desired = if flip { &second } else { &first };
