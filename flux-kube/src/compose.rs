@@ -124,7 +124,7 @@ fn source(
     let spec = &git.spec;
     let mut builder = GitSource::builder(&spec.url);
     if let Some(reference) = &spec.reference {
-        builder = builder.reference(reference_of(reference, origin)?);
+        builder = builder.reference(reference_of(reference));
     }
     if let Some(ignore) = &spec.ignore {
         builder = builder.ignore(ignore);
@@ -139,20 +139,18 @@ fn source(
     Ok((unit, source, schedule))
 }
 
-/// Of several fields the most exact wins, as in Flux: commit, name, tag, branch.
-fn reference_of(reference: &GitRepositoryRef, origin: &Origin) -> Result<Reference, DocumentError> {
-    if reference.semver.is_some() {
-        return Err(wrong(origin, "spec.ref.semver", "is not supported yet; name a tag".to_owned()));
-    }
-    Ok(match reference {
+/// Of several fields the most exact wins, as in Flux: commit, name, tag, semver, branch.
+fn reference_of(reference: &GitRepositoryRef) -> Reference {
+    match reference {
         GitRepositoryRef { commit: Some(id), branch, .. } => {
             Reference::Commit { id: id.clone(), branch: branch.clone() }
         }
         GitRepositoryRef { name: Some(name), .. } => Reference::name(name),
         GitRepositoryRef { tag: Some(tag), .. } => Reference::tag(tag),
+        GitRepositoryRef { semver: Some(range), .. } => Reference::semver(range),
         GitRepositoryRef { branch: Some(branch), .. } => Reference::branch(branch),
         _ => Reference::default(),
-    })
+    }
 }
 
 fn pipeline(unit: Unit, kustomization: &Kustomization, cluster: &Arc<dyn Cluster>) -> Pipeline {

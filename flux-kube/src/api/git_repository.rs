@@ -47,7 +47,8 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "sparseCheckout",
 ];
 
-/// Which commit of a repository is wanted. Of several fields the later one here wins, as in Flux.
+/// Which commit of a repository is wanted. Of several fields the most exact wins, as in Flux:
+/// commit, name, tag, semver, branch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GitRepositoryRef {

@@ -17,7 +17,7 @@ use flux_core::cluster::{
     ApplyOptions, Cluster, ClusterError, DeleteOptions, Identity, ListOptions, ObjectList, Patch, Propagation,
     Resource, WatchOptions, WatchStream, WriteOptions,
 };
-use flux_core::{Context, Gvk, Interrupted, Object, ObjectRef};
+use flux_core::{Context, Gvk, Object, ObjectRef};
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -54,9 +54,7 @@ impl KubeCluster {
     /// Makes one request, within the deadline of the context, and reads the whole answer.
     async fn call(&self, cx: &Context, call: Call) -> Result<Map<String, Value>, ClusterError> {
         let request = call.build(self.identity.as_ref())?;
-        cx.run(async { response::read(self.client.send(request).await.map_err(response::unreachable)?).await })
-            .await
-            .map_err(interrupted)?
+        cx.run(async { response::read(self.client.send(request).await.map_err(response::unreachable)?).await }).await?
     }
 
     /// Makes one request about a kind. Where the server no longer serves it, what it said of it before is forgotten.
@@ -81,13 +79,6 @@ impl KubeCluster {
 impl fmt::Debug for KubeCluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KubeCluster").field("identity", &self.identity).finish_non_exhaustive()
-    }
-}
-
-fn interrupted(interrupted: Interrupted) -> ClusterError {
-    match interrupted {
-        Interrupted::Cancelled => ClusterError::Cancelled,
-        Interrupted::DeadlineExceeded => ClusterError::Timeout,
     }
 }
 
@@ -143,10 +134,10 @@ impl Cluster for KubeCluster {
             .query("fieldSelector", options.field_selector.as_deref())
             .query("resourceVersion", options.resource_version.as_deref());
         let request = call.build(self.identity.as_ref())?;
-        let answer = cx.run(self.client.send(request)).await.map_err(interrupted)?;
+        let answer = cx.run(self.client.send(request)).await?;
         let answer = answer.map_err(response::unreachable)?;
         if !answer.status().is_success() {
-            let refused = cx.run(response::read(answer)).await.map_err(interrupted)?;
+            let refused = cx.run(response::read(answer)).await?;
             return Err(refused.err().unwrap_or(ClusterError::Expired));
         }
         Ok(watch::events(answer.into_body()))
