@@ -1,1 +1,3 @@
-//! The tests of the Flux GitOps toolkit.
+//! The tests of the Flux GitOps toolkit, and what they share.
+
+pub mod fuzz;

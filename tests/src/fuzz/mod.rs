@@ -1,0 +1,32 @@
+//! What the fuzzers feed: one function for each surface that reads hostile input.
+//!
+//! A target takes any bytes and must come back: no panic, no hang, no unbounded memory. It may also hold what it read
+//! against an invariant, and panic where that does not hold. Each is run in two ways: `cargo fuzz run TARGET` in
+//! `tests/fuzz` searches for hours, guided by coverage; the test `fuzz` replays the committed seeds and seeded mutations of
+//! them in every test run.
+
+mod mutate;
+mod yaml;
+
+pub use mutate::Mutator;
+
+/// A surface and the function that feeds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The name of the fuzz target and of its folder of seeds.
+    pub name: &'static str,
+    /// Feeds one input.
+    pub run: fn(&[u8]),
+}
+
+/// Every target, by name.
+pub const TARGETS: &[Target] = &[Target { name: "yaml", run: yaml::read_and_write }];
+
+/// Feeds one input to the target of this name.
+///
+/// # Panics
+/// There is no such target, or the target found a fault.
+pub fn run(name: &str, data: &[u8]) {
+    let target = TARGETS.iter().find(|target| target.name == name).expect("a target of this name");
+    (target.run)(data);
+}
