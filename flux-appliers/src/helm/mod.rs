@@ -26,17 +26,20 @@
 mod chart;
 mod funcs;
 mod host;
+mod json;
 mod render;
 mod renderer;
 mod template;
 mod values;
+mod warning;
 
 pub use chart::{Chart, ChartError, ChartFile, ChartLimits, Dependency, ImportValues, Metadata};
 pub use host::{Entropy, Host, Lookup, Resolver, Seeded, SystemEntropy};
 pub use render::{
     Capabilities, Crd, HelmError, Hook, HookEvent, InvalidKubeVersion, KubeVersion, PrintOptions, Release, ReleaseInfo,
-    RenderOptions, RenderedManifest, name_from_template, render,
+    RenderFailure, RenderOptions, RenderedManifest, name_from_template, render,
 };
 pub use renderer::HelmRenderer;
 pub use template::{Abort, Interrupt, Limits};
 pub use values::{SetError, SetMode, Table, ValuesError, merge_maps, read_values, set};
+pub use warning::{Level, Warning};

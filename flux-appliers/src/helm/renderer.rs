@@ -111,7 +111,7 @@ impl Renderer for HelmRenderer {
             .await
             .map_err(|error| RenderError::Other { error: Box::new(error), class: Class::Transient })?;
         cx.check()?;
-        let release = rendered.map_err(|error| self.fault(&error))?;
+        let release = rendered.map_err(|failure| self.fault(&failure.error))?;
         let mut items = Vec::new();
         for crd in release.crds.iter().filter(|_| !self.skip_crds) {
             let documents = yaml::read_documents(&crd.data, &ReadOptions::default())

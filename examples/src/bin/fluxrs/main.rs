@@ -7,6 +7,7 @@ mod run;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use flux_examples::template::Template;
 
 /// Flux as an embeddable library: its command line
 #[derive(Parser)]
@@ -25,6 +26,8 @@ enum Command {
     /// Build without applying
     #[command(subcommand)]
     Build(build::Build),
+    /// Print what `helm template` prints
+    Template(Box<Template>),
 }
 
 /// What a command ends with when it fails.
@@ -43,6 +46,12 @@ async fn main() -> ExitCode {
         Command::Run(run) => run.run().await,
         Command::Plan(plan) => plan.run().await,
         Command::Build(build) => build.run().await,
+        Command::Template(template) => {
+            let printed = template.run();
+            print!("{}", printed.out);
+            eprint!("{}", printed.err);
+            Ok(if printed.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
     };
     match outcome {
         Ok(code) => code,

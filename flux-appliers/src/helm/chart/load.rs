@@ -5,15 +5,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use flux_core::Tree;
 use flux_core::yaml::{self, ReadOptions};
+use flux_core::{Timestamp, Tree};
+use serde_json::Value as Json;
 
 use super::archive::{ChartLimits, unpack};
 use super::error::ChartError;
 use super::ignore::Rules;
-use super::metadata::Metadata;
+use super::metadata::{Dependency, Metadata};
 use super::{Chart, ChartFile};
-use crate::helm::values::{Table, read_values};
+use crate::helm::json::{field, mismatch, text};
+use crate::helm::values::{Table, read_values, yaml_fault};
+use crate::helm::warning::{Level, Warning};
 
 /// How deeply charts may lie in charts.
 const MAX_DEPTH: usize = 50;
@@ -80,8 +83,11 @@ impl Chart {
             metadata.read("Chart.yaml", read_yaml(file)?)?;
             seen = true;
         }
-        if metadata.api_version.is_empty() {
+        if seen && metadata.api_version.is_empty() {
             "v1".clone_into(&mut metadata.api_version);
+        }
+        if depth == 0 && seen && !matches!(metadata.api_version.as_str(), "v1" | "v2" | "v3") {
+            return Err(ChartError::Version);
         }
         let mut chart = Parts::default();
         for file in files {
@@ -90,6 +96,7 @@ impl Chart {
         if !seen && !chart.has_requirements {
             return Err(ChartError::NoMetadata);
         }
+        metadata.sanitize();
         metadata.validate()?;
         let mut dependencies = Vec::new();
         for (name, files) in chart.subcharts {
@@ -101,7 +108,10 @@ impl Chart {
                     Some(file) if file.name == name => {
                         unpack(&file.data, limits).and_then(|files| Self::from_files(files, limits, depth + 1))
                     }
-                    _ => Err(ChartError::Archive(format!("{name} is a folder"))),
+                    file => {
+                        let found = file.map(|file| file.name.clone()).unwrap_or_default();
+                        return Err(ChartError::Folder { chart: metadata.name, name, found });
+                    }
                 }
             } else {
                 let inner: Vec<_> = files
@@ -113,14 +123,13 @@ impl Chart {
                     .collect();
                 Self::from_files(inner, limits, depth + 1)
             };
-            dependencies.push(read.map_err(|error| ChartError::Subchart {
+            let read = read.map_err(|error| ChartError::Subchart {
                 name,
                 parent: metadata.name.clone(),
                 error: Box::new(error),
-            })?);
-        }
-        if !matches!(metadata.api_version.as_str(), "v1" | "v2") && depth == 0 {
-            return Err(ChartError::Version(metadata.api_version));
+            })?;
+            chart.warnings.extend(read.warnings.iter().cloned());
+            dependencies.push(read);
         }
         Ok(Arc::new(Self {
             metadata,
@@ -129,6 +138,7 @@ impl Chart {
             templates: chart.templates,
             files: chart.files,
             dependencies,
+            warnings: chart.warnings,
             parsed: Mutex::new(HashMap::new()),
         }))
     }
@@ -141,7 +151,36 @@ fn walk_order(a: &str, b: &str) -> std::cmp::Ordering {
 
 fn read_yaml(file: &ChartFile) -> Result<serde_json::Value, ChartError> {
     yaml::read(&file.data, &ReadOptions::default())
-        .map_err(|error| ChartError::File { file: file.name.clone(), reason: error.to_string() })
+        .map_err(|error| ChartError::File { file: file.name.clone(), reason: yaml_fault(&error) })
+}
+
+/// A lock file says nothing that a render needs, but one that cannot be read fails the chart.
+fn check_lock(file: &ChartFile) -> Result<(), ChartError> {
+    let fault = |reason: String| ChartError::File { file: file.name.clone(), reason };
+    let fields = match read_yaml(file)? {
+        Json::Null => return Ok(()),
+        Json::Object(fields) => fields,
+        other => return Err(fault(mismatch(&other, "", "v2.Lock"))),
+    };
+    match field(&fields, "generated") {
+        None | Some(Json::Null) => {}
+        Some(Json::String(time)) => {
+            if time.parse::<Timestamp>().is_err() {
+                return Err(fault(format!("error unmarshaling JSON: while decoding JSON: parsing time {time:?}")));
+            }
+        }
+        Some(other) => return Err(fault(mismatch(other, ".generated", "time.Time"))),
+    }
+    if let Some(other) = field(&fields, "digest").filter(|digest| text(digest).is_none()) {
+        return Err(fault(mismatch(other, ".digest", "string")));
+    }
+    match field(&fields, "dependencies") {
+        None | Some(Json::Null) => Ok(()),
+        Some(Json::Array(items)) => {
+            items.iter().enumerate().try_for_each(|item| Dependency::read(item).map(|_| ())).map_err(fault)
+        }
+        Some(other) => Err(fault(mismatch(other, ".dependencies", "[]*v2.Dependency"))),
+    }
 }
 
 #[derive(Default)]
@@ -152,12 +191,14 @@ struct Parts {
     files: Vec<ChartFile>,
     subcharts: BTreeMap<String, Vec<ChartFile>>,
     has_requirements: bool,
+    warnings: Vec<Warning>,
 }
 
 impl Parts {
     fn add(&mut self, file: ChartFile, metadata: &mut Metadata) -> Result<(), ChartError> {
         match file.name.as_str() {
-            "Chart.yaml" | "Chart.lock" => {}
+            "Chart.yaml" => {}
+            "Chart.lock" => check_lock(&file)?,
             "values.yaml" => {
                 self.values = read_values(&file.data)
                     .map_err(|error| ChartError::File { file: file.name, reason: error.to_string() })?;
@@ -165,15 +206,17 @@ impl Parts {
             "values.schema.json" => self.schema = Some(file.data),
             "requirements.yaml" => {
                 self.has_requirements = true;
+                let moved = "Warning: Dependencies are handled in Chart.yaml since apiVersion \"v2\". We recommend \
+                             migrating dependencies to Chart.yaml.";
+                self.keep_if_v1(&file, metadata, moved);
                 metadata.read(&file.name, read_yaml(&file)?)?;
-                if metadata.api_version == "v1" {
-                    self.files.push(file);
-                }
             }
             "requirements.lock" => {
-                if metadata.api_version == "v1" {
-                    self.files.push(file);
-                }
+                self.has_requirements = true;
+                check_lock(&file)?;
+                let moved = "Warning: Dependency locking is handled in Chart.lock since apiVersion \"v2\". We recommend \
+                             migrating to Chart.lock.";
+                self.keep_if_v1(&file, metadata, moved);
             }
             name if name.starts_with("templates/") => self.templates.push(file),
             name if name.starts_with("charts/") && !name.ends_with(".prov") => {
@@ -184,5 +227,14 @@ impl Parts {
             _ => self.files.push(file),
         }
         Ok(())
+    }
+
+    /// The files of apiVersion v1 are among the files of such a chart, and a mistake in others.
+    fn keep_if_v1(&mut self, file: &ChartFile, metadata: &Metadata, moved: &str) {
+        if metadata.api_version == "v1" {
+            self.files.push(file.clone());
+        } else {
+            self.warnings.push(Warning::new(Level::Info, moved));
+        }
     }
 }

@@ -21,6 +21,7 @@ use super::template::ParseError;
 use super::template::parse::parse;
 use super::template::set::Parsed;
 use super::values::Table;
+use super::warning::Warning;
 
 /// One file of a chart, its name relative to the chart.
 #[derive(Clone)]
@@ -47,6 +48,8 @@ pub struct Chart {
     templates: Vec<ChartFile>,
     files: Vec<ChartFile>,
     dependencies: Vec<Arc<Chart>>,
+    /// What there was to remark when it was read, its dependencies included.
+    warnings: Vec<Warning>,
     /// Parsed templates by the path of the chart among its parents, which is part of their names.
     parsed: Mutex<HashMap<String, ParsedFiles>>,
 }
@@ -77,6 +80,11 @@ impl Chart {
     /// The charts inside this one.
     pub fn dependencies(&self) -> &[Arc<Self>] {
         &self.dependencies
+    }
+
+    /// What Helm would remark when it reads the chart.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     pub(crate) fn schema(&self) -> Option<&Bytes> {

@@ -9,7 +9,7 @@ mod manifests;
 mod output;
 
 pub use capabilities::{Capabilities, InvalidKubeVersion, KubeVersion};
-pub use error::HelmError;
+pub use error::{HelmError, RenderFailure};
 pub(crate) use instance::Instance;
 pub use manifests::{Hook, HookEvent, RenderedManifest};
 pub use output::{Crd, PrintOptions, Release, ReleaseInfo, RenderOptions, name_from_template, render};
