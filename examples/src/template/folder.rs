@@ -59,7 +59,7 @@ impl Reader<'_> {
         // Too large a file may be one that .helmignore leaves out: the loader, which knows, refuses it.
         let size = size.min(self.limits.file + 1);
         self.left = self.left.checked_sub(size).ok_or("the folder is larger than a chart may be")?;
-        let mut data = Vec::new();
+        let mut data = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
         std::io::Read::read_to_end(&mut std::io::Read::take(fs::File::open(path)?, size), &mut data)?;
         self.files.push(ChartFile { name, data: data.into() });
         Ok(())

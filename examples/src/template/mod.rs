@@ -87,13 +87,18 @@ pub struct Printed {
     pub err: String,
     /// Whether the command failed.
     pub failed: bool,
+    /// What was rendered. A program that ends now need not give its memory back piece by piece.
+    rendered: Option<(Arc<Chart>, Release)>,
 }
 
 impl Template {
     /// Runs the command. Only `--output-dir` writes anything.
     pub fn run(&self) -> Printed {
         let mut printed = Printed::default();
-        let outcome = self.release(&mut printed.err).and_then(|release| self.print(&release));
+        let outcome = self.render(&mut printed.err).and_then(|rendered| {
+            let (_, release) = printed.rendered.insert(rendered);
+            self.print(release)
+        });
         match outcome {
             Ok(out) => printed.out = out,
             Err(error) => {
@@ -112,6 +117,10 @@ impl Template {
     /// # Errors
     /// Whatever is wrong with the flags, the chart or the values, as Helm says it.
     pub fn release(&self, log: &mut String) -> Result<Release, Failure> {
+        self.render(log).map(|(_, release)| release)
+    }
+
+    fn render(&self, log: &mut String) -> Result<(Arc<Chart>, Release), Failure> {
         let mut capabilities = Capabilities::default();
         if let Some(version) = &self.kube_version {
             capabilities.kube_version = KubeVersion::parse(version)?;
@@ -139,12 +148,13 @@ impl Template {
             host,
             skip_schema: self.skip_schema_validation || !self.validate_schema,
             sub_notes: self.render_subchart_notes,
+            text_only: true,
             ..RenderOptions::default()
         };
         match render(&chart, &values, &release, &options) {
             Ok(release) => {
                 note(log, &release.warnings);
-                Ok(release)
+                Ok((chart, release))
             }
             Err(RenderFailure { error, warnings }) => {
                 note(log, &warnings);

@@ -50,7 +50,8 @@ async fn main() -> ExitCode {
             let printed = template.run();
             print!("{}", printed.out);
             eprint!("{}", printed.err);
-            Ok(if printed.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+            // Ends here, with what was rendered still in memory.
+            std::process::exit(i32::from(printed.failed))
         }
     };
     match outcome {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use flux_core::yaml::{self, ReadOptions};
+use flux_core::yaml::{self, Content, Dialect, Limits, Node, ReadOptions, Style, Tag, YamlError};
 use flux_core::{Timestamp, Tree};
 use serde_json::Value as Json;
 
@@ -15,6 +15,7 @@ use super::ignore::Rules;
 use super::metadata::{Dependency, Metadata};
 use super::{Chart, ChartFile};
 use crate::helm::json::{field, mismatch, text};
+use crate::helm::template::gofmt::format_float;
 use crate::helm::values::{Table, read_values, yaml_fault};
 use crate::helm::warning::{Level, Warning};
 
@@ -80,7 +81,7 @@ impl Chart {
         let mut metadata = Metadata::default();
         let mut seen = false;
         for file in files.iter().filter(|file| file.name == "Chart.yaml") {
-            metadata.read("Chart.yaml", read_yaml(file)?)?;
+            metadata.read("Chart.yaml", read_texts(file)?)?;
             seen = true;
         }
         if seen && metadata.api_version.is_empty() {
@@ -154,6 +155,33 @@ fn read_yaml(file: &ChartFile) -> Result<serde_json::Value, ChartError> {
         .map_err(|error| ChartError::File { file: file.name.clone(), reason: yaml_fault(&error) })
 }
 
+/// As [`read_yaml`], for a file whose numbers all become texts: a float becomes the text Go makes of it, which JSON does
+/// not keep apart from a whole number.
+fn read_texts(file: &ChartFile) -> Result<Json, ChartError> {
+    let fault = |error: YamlError| ChartError::File { file: file.name.clone(), reason: yaml_fault(&error) };
+    let Some(mut node) = yaml::read_first_node(&file.data, Limits::default()).map_err(fault)? else {
+        return Ok(Json::Null);
+    };
+    floats_to_texts(&mut node);
+    node.to_value(Dialect::Lax).map_err(fault)
+}
+
+fn floats_to_texts(node: &mut Node) {
+    match &mut node.content {
+        Content::Scalar(scalar) if scalar.style == Style::Plain && scalar.tag.is_none() => {
+            let is_float = scalar.text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
+                && scalar.text.contains(['.', 'e', 'E']);
+            if let Some(float) = scalar.text.replace('_', "").parse().ok().filter(|f: &f64| is_float && f.is_finite()) {
+                scalar.text = format_float(float, 'g', None);
+                scalar.tag = Some(Tag::Str);
+            }
+        }
+        Content::Scalar(_) => {}
+        Content::Sequence(items) => items.iter_mut().for_each(floats_to_texts),
+        Content::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| floats_to_texts(value)),
+    }
+}
+
 /// A lock file says nothing that a render needs, but one that cannot be read fails the chart.
 fn check_lock(file: &ChartFile) -> Result<(), ChartError> {
     let fault = |reason: String| ChartError::File { file: file.name.clone(), reason };
@@ -209,7 +237,7 @@ impl Parts {
                 let moved = "Warning: Dependencies are handled in Chart.yaml since apiVersion \"v2\". We recommend \
                              migrating dependencies to Chart.yaml.";
                 self.keep_if_v1(&file, metadata, moved);
-                metadata.read(&file.name, read_yaml(&file)?)?;
+                metadata.read(&file.name, read_texts(&file)?)?;
             }
             "requirements.lock" => {
                 self.has_requirements = true;

@@ -105,8 +105,8 @@ impl Chart {
                 continue;
             }
             let name = format!("{path}/{}", file.name);
-            let text = String::from_utf8_lossy(&file.data);
-            let templates = parse(&name, &text, &super::funcs::HelmFunctions).map_err(|error| (name.clone(), error))?;
+            let templates =
+                parse(&name, &file.data, &super::funcs::HelmFunctions).map_err(|error| (name.clone(), error))?;
             files.push((name, Parsed::new(templates)));
         }
         let files = Arc::new(files);

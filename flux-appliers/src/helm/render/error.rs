@@ -39,6 +39,12 @@ pub enum HelmError {
     /// A chart that is not installed by itself.
     #[error("{0} charts are not installable")]
     Kind(String),
+    /// Charts in a chart of apiVersion v3 that it does not name.
+    #[error(
+        "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to \
+             fetch missing dependencies: unsupported chart dependency type"
+    )]
+    Unnamed,
     /// A chart of apiVersion v3, which cannot be installed yet.
     #[error("invalid chart apiVersion")]
     ApiVersion,

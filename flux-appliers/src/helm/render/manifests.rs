@@ -137,37 +137,61 @@ pub struct Hook {
     pub output_log_policies: Vec<String>,
 }
 
-/// Splits rendered files into documents and sorts them for installation.
+/// Splits rendered files into documents and sorts them for installation; with `text_only` what they hold is not kept.
 pub(super) fn sort(
     mut files: Vec<(String, Vec<u8>)>,
+    text_only: bool,
     warnings: &mut Vec<Warning>,
 ) -> Result<(Vec<Hook>, Vec<RenderedManifest>), HelmError> {
     files.sort_by(|a, b| a.0.cmp(&b.0));
-    let (mut hooks, mut manifests) = (Vec::new(), Vec::new());
+    let mut sorter = Sorter { text_only, ..Sorter::default() };
     for (path, content) in files {
         let content = String::from_utf8(content).map_err(|_| HelmError::Yaml {
             file: path.clone(),
             reason: "error converting YAML to JSON: yaml: invalid leading UTF-8 octet".to_owned(),
         })?;
-        if content.trim().is_empty() {
-            continue;
-        }
         for (line, document) in split(&content) {
-            let manifest = read(&path, line, document)?;
-            match hook_types(&manifest.value) {
-                None => manifests.push(manifest),
-                Some(types) => match hook(manifest, &types) {
-                    Some(hook) => hooks.push(hook),
-                    // A hook of an unknown kind is left out altogether.
-                    None => warnings
-                        .push(Warning::new(Level::Info, "skipping unknown hooks").with("hookTypes", types.as_str())),
-                },
+            sorter.add(read(&path, line, document)?, warnings);
+        }
+    }
+    Ok(sorter.finish())
+}
+
+/// Sets hooks aside, and puts both in the order of installation.
+#[derive(Default)]
+pub(super) struct Sorter {
+    text_only: bool,
+    hooks: Vec<Hook>,
+    manifests: Vec<RenderedManifest>,
+}
+
+impl Sorter {
+    pub(super) fn add(&mut self, mut manifest: RenderedManifest, warnings: &mut Vec<Warning>) {
+        let Some(types) = annotation(&manifest.value, "helm.sh/hook") else {
+            if self.text_only {
+                manifest.value = Json::Null;
+            }
+            return self.manifests.push(manifest);
+        };
+        match hook(manifest, &types) {
+            Some(mut hook) => {
+                if self.text_only {
+                    hook.manifest.value = Json::Null;
+                }
+                self.hooks.push(hook);
+            }
+            // A hook of an unknown kind is left out altogether.
+            None => {
+                warnings.push(Warning::new(Level::Info, "skipping unknown hooks").with("hookTypes", types.as_str()));
             }
         }
     }
-    hooks.sort_by_key(|hook| order(&hook.manifest.kind));
-    manifests.sort_by_key(|manifest| order(&manifest.kind));
-    Ok((hooks, manifests))
+
+    pub(super) fn finish(mut self) -> (Vec<Hook>, Vec<RenderedManifest>) {
+        self.hooks.sort_by_cached_key(|hook| order(&hook.manifest.kind));
+        self.manifests.sort_by_cached_key(|manifest| order(&manifest.kind));
+        (self.hooks, self.manifests)
+    }
 }
 
 /// Sorts by the install order, unknown kinds behind it by their names.
@@ -183,12 +207,14 @@ pub(super) fn split(text: &str) -> Vec<(usize, &str)> {
     let mut documents = Vec::new();
     let start = text.len() - text.trim_start().len();
     let mut begin = start;
+    let (mut line, mut counted) = (1, 0);
     let mut push = |from: usize, to: usize| {
         let body = text.get(from..to).unwrap_or("");
         let trimmed = body.trim_start();
         if !trimmed.is_empty() {
             let offset = to - trimmed.len();
-            let line = 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
+            line += text.bytes().take(offset).skip(counted).filter(|b| *b == b'\n').count();
+            counted = offset;
             documents.push((line, trimmed));
         }
     };
@@ -210,7 +236,7 @@ pub(super) fn split(text: &str) -> Vec<(usize, &str)> {
 const METADATA_TYPE: &str =
     r#"struct { Name string "json:\"name\""; Annotations map[string]string "json:\"annotations\"" }"#;
 
-fn read(path: &str, line: usize, document: &str) -> Result<RenderedManifest, HelmError> {
+pub(super) fn read(path: &str, line: usize, document: &str) -> Result<RenderedManifest, HelmError> {
     let fault = |reason: String| HelmError::Yaml { file: path.to_owned(), reason };
     let value = yaml::read(document.as_bytes(), &ReadOptions::default())
         .map_err(|error| fault(crate::helm::values::yaml_fault(&error)))?;
@@ -247,10 +273,6 @@ fn read(path: &str, line: usize, document: &str) -> Result<RenderedManifest, Hel
 fn annotation(value: &Json, name: &str) -> Option<String> {
     let annotation = value.get("metadata")?.get("annotations")?.get(name)?;
     text(annotation)
-}
-
-fn hook_types(value: &Json) -> Option<String> {
-    annotation(value, "helm.sh/hook")
 }
 
 fn hook(manifest: RenderedManifest, types: &str) -> Option<Hook> {

@@ -55,6 +55,8 @@ pub struct RenderOptions {
     pub skip_schema: bool,
     /// Whether the notes of dependencies are part of the notes.
     pub sub_notes: bool,
+    /// Whether documents are kept as text only, which takes less memory: their [`RenderedManifest::value`] is null then.
+    pub text_only: bool,
 }
 
 impl std::fmt::Debug for RenderOptions {
@@ -73,7 +75,7 @@ pub struct Crd {
 }
 
 /// What a chart renders to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Release {
     /// The documents to install, in order.
     pub manifests: Vec<RenderedManifest>,
@@ -136,6 +138,9 @@ fn render_here(
         return Err(HelmError::Missing(missing.join(", ")));
     }
     if metadata.api_version == "v3" {
+        if chart.dependencies().len() > metadata.dependencies.len() {
+            return Err(HelmError::Unnamed);
+        }
         return Err(HelmError::ApiVersion);
     }
     if let Err(reason) = check_name(&release.name) {
@@ -199,7 +204,7 @@ fn render_here(
             text.extend_from_slice(&content);
         }
     }
-    let (hooks, manifests) = sort(files, warnings)?;
+    let (hooks, manifests) = sort(files, options.text_only, warnings)?;
     let mut crds = Vec::new();
     collect_crds(&root, &root.name, &mut crds);
     Ok(Release { manifests, hooks, notes: String::from_utf8_lossy(&text).into_owned(), crds, warnings: Vec::new() })
@@ -273,6 +278,18 @@ pub struct PrintOptions {
     pub show_only: Vec<String>,
 }
 
+impl std::fmt::Debug for Release {
+    /// Without the texts, which may be secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { manifests, hooks, warnings, .. } = self;
+        f.debug_struct("Release")
+            .field("manifests", manifests)
+            .field("hooks", hooks)
+            .field("warnings", warnings)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Release {
     /// The release as `helm template` prints it.
     ///
@@ -285,8 +302,9 @@ impl Release {
                 print_source(&mut text, &crd.path, &String::from_utf8_lossy(&crd.data));
             }
         }
-        text.push_str(&self.manifest());
-        let mut text = format!("{}\n", text.trim());
+        self.write_manifest(&mut text);
+        text.truncate(text.trim_end().len());
+        text.push('\n');
         for hook in self.printed_hooks(options) {
             print_source(&mut text, &hook.manifest.path, &hook.manifest.content);
         }
@@ -296,8 +314,13 @@ impl Release {
     /// Everything but the hooks as one text, as a release record holds it (`manifest`).
     pub fn manifest(&self) -> String {
         let mut text = String::new();
-        self.manifests.iter().for_each(|manifest| print_source(&mut text, &manifest.path, &manifest.content));
+        self.write_manifest(&mut text);
         text
+    }
+
+    fn write_manifest(&self, text: &mut String) {
+        text.reserve(self.manifests.iter().map(|manifest| manifest.content.len() + manifest.path.len() + 20).sum());
+        self.manifests.iter().for_each(|manifest| print_source(text, &manifest.path, &manifest.content));
     }
 
     /// The release as files, by their paths, as `helm template --output-dir` writes them; [`PrintOptions::show_only`]

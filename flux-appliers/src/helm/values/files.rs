@@ -85,6 +85,9 @@ pub fn merge_maps(base: &mut Table, over: Table) {
 /// A fault of a YAML text in the words of Go's reader, which counts the lines of some faults from zero.
 pub(crate) fn yaml_fault(error: &yaml::YamlError) -> String {
     let text = error.to_string();
+    if let Some((_, value)) = text.split_once(": unsupported value: ") {
+        return format!("error converting YAML to JSON: json: unsupported value: {value}");
+    }
     let Some(rest) = text.strip_prefix("yaml: line ") else {
         return format!("error converting YAML to JSON: {text}");
     };

@@ -265,17 +265,10 @@ impl<'a> Place<'_, 'a> {
             let why = crate::helm::funcs::pattern_fault(text).filter(|_| format == "regex")?;
             return fault(format!("{} is not valid regex: {why}", quoted(text)));
         }
-        if self.walk.draft.asserts_formats() && !self.fits(json!({"format": format}), value) {
+        if self.walk.draft.asserts_formats() && !fits(&json!({"format": format}), value) {
             return fault(format!("{} is not valid {format}: {}", quoted(text), format::why(format, text)));
         }
         None
-    }
-
-    /// Whether a value fits a schema of one keyword, which the validator crate knows best.
-    fn fits(self, keyword: Json, value: &Json) -> bool {
-        let mut options = jsonschema::options().with_draft(jsonschema::Draft::Draft7);
-        options = options.should_validate_formats(true);
-        options.build(&keyword).is_ok_and(|validator| validator.is_valid(value))
     }
 
     fn object(
@@ -325,7 +318,7 @@ impl<'a> Place<'_, 'a> {
                 inner(schema, at)?;
             }
             for (pattern, schema) in map(fields, "patternProperties") {
-                if self.fits(json!({"pattern": pattern}), &Json::String(name.clone())) {
+                if fits(&json!({"pattern": pattern}), &Json::String(name.clone())) {
                     inner(schema, at)?;
                 }
             }
@@ -396,7 +389,7 @@ impl<'a> Place<'_, 'a> {
             }
             Some(Json::Bool(_)) if draft < Draft::D2020 && first.is_some() => {}
             Some(schema) => {
-                for (i, item) in items.iter().skip(listed).enumerate() {
+                for (i, item) in items.iter().enumerate().skip(listed) {
                     self.item(schema, item, i, at, faults)?;
                 }
             }
@@ -455,7 +448,7 @@ impl<'a> Place<'_, 'a> {
             faults.push(Fault::new(at.clone(), message));
         });
         if let Some(pattern) = fields.get("pattern").and_then(Json::as_str)
-            && !self.fits(json!({"pattern": pattern}), &Json::String(text.to_owned()))
+            && !fits(&json!({"pattern": pattern}), &Json::String(text.to_owned()))
         {
             let message = format!("{} does not match pattern {}", quoted(text), quoted(pattern));
             faults.push(Fault::new(at.clone(), message));
@@ -479,7 +472,7 @@ impl<'a> Place<'_, 'a> {
         limit("exclusiveMinimum", exclusive, |number, wanted| number <= wanted);
         let exclusive = if high { field("maximum") } else { field("exclusiveMaximum") };
         limit("exclusiveMaximum", exclusive, |number, wanted| number >= wanted);
-        if let Some(wanted) = field("multipleOf").filter(|wanted| !self.fits(json!({"multipleOf": wanted}), value)) {
+        if let Some(wanted) = field("multipleOf").filter(|wanted| !fits(&json!({"multipleOf": wanted}), value)) {
             let message = format!("multipleOf: got {}, want {}", english(number), english(wanted));
             faults.push(Fault::new(at.clone(), message));
         }
@@ -529,6 +522,12 @@ impl<'a> Place<'_, 'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a value fits a schema of one keyword, which the validator crate knows best.
+pub(super) fn fits(keyword: &Json, value: &Json) -> bool {
+    let validator = jsonschema::options().should_validate_formats(true).build(keyword);
+    validator.is_ok_and(|validator| validator.is_valid(value))
 }
 
 fn map<'a>(fields: &'a Map<String, Json>, key: &str) -> impl Iterator<Item = (&'a String, &'a Json)> {

@@ -9,7 +9,7 @@ mod format;
 mod meta;
 mod refs;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use explain::{Draft, Walk};
 use fault::{Fault, display};
@@ -35,11 +35,15 @@ pub(crate) fn validate(schema: &[u8], values: &Json, warnings: &mut Vec<Warning>
         let message = "unresolved URN reference ignored; using permissive schema";
         warnings.push(Warning::new(Level::Warn, message).with("urn", urn));
     }
-    let validator = jsonschema::options()
-        .with_retriever(Refuse)
-        .should_validate_formats(draft.asserts_formats())
-        .build(&schema)
-        .map_err(|error| error.to_string())?;
+    let mut options = jsonschema::options().with_retriever(Refuse).should_validate_formats(draft.asserts_formats());
+    if draft.asserts_formats() {
+        // Formats of later drafts, which Helm's validator knows in all of them.
+        for format in ["duration", "uuid"] {
+            let keyword = json!({"format": format});
+            options = options.with_format(format, move |text: &str| explain::fits(&keyword, &Json::from(text)));
+        }
+    }
+    let validator = options.build(&schema).map_err(|error| error.to_string())?;
     if validator.is_valid(values) {
         return Ok(());
     }
@@ -96,8 +100,6 @@ fn kind_of(json: &Json) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn faults(schema: &Json, values: &Json) -> String {
