@@ -140,8 +140,9 @@ impl Ledger {
                 && !listed(id)
                 && !is_newer(&known.resource_version, revision)
         };
-        let gone: Vec<ObjectId> =
+        let mut gone: Vec<ObjectId> =
             self.0.iter().filter(|(id, known)| gone(id, known)).map(|(id, _)| id.clone()).collect();
+        gone.sort_unstable();
         gone.iter().filter_map(|id| self.gone(id, false)).collect()
     }
 

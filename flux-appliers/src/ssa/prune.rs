@@ -13,7 +13,13 @@ const ATTEMPTS: usize = 5;
 
 impl ServerSideApplier {
     /// What is to be done with an object that is owned and no longer desired.
-    pub(super) fn judge_stale(&self, object: ObjectRef, live: Option<&Object>, desired: &HashSet<String>) -> Change {
+    pub(super) async fn judge_stale(
+        &self,
+        cx: &Context,
+        object: ObjectRef,
+        live: Option<&Object>,
+        desired: &HashSet<String>,
+    ) -> Change {
         let skip = |why: String| Change::away(object.clone(), Action::Skip, live).because(why);
         let Some(live) = live else { return skip("is already gone".into()) };
         if !self.prune {
@@ -22,13 +28,22 @@ impl ServerSideApplier {
         if live.uid().is_some_and(|uid| desired.contains(uid)) {
             return skip("is desired under another API group".into());
         }
-        match self.reason_to_keep(live) {
+        match self.reason_to_leave(cx, live).await {
             Some(why) => skip(why),
             None => Change::away(live.object_ref(), Action::Delete, Some(live)),
         }
     }
 
-    /// Why a live object is not deleted, if it is not: it is no longer ours, or asks to stay.
+    /// Why a live object is not deleted, if it is not: another pipeline wants it, it is no longer ours, or asks to stay.
+    async fn reason_to_leave(&self, cx: &Context, live: &Object) -> Option<String> {
+        if let Some(why) = self.reason_to_keep(live) {
+            return Some(why);
+        }
+        let claimant = cx.claims()?.claimant(cx, &live.id()).await?;
+        Some(format!("is handed over to {claimant}"))
+    }
+
+    /// Why a live object is not deleted whoever wants it: it is no longer ours, or asks to stay.
     pub(super) fn reason_to_keep(&self, live: &Object) -> Option<String> {
         if !self.owner.owns(live) {
             return Some(match self.owner.of(live) {
@@ -51,7 +66,7 @@ impl ServerSideApplier {
             if uid.is_some() && live.uid() != uid {
                 return Err(ApplyError::Stale { object: object.id.clone(), change: "was made anew" });
             }
-            if self.reason_to_keep(&live).is_some() {
+            if self.reason_to_leave(cx, &live).await.is_some() {
                 return Ok(false);
             }
             // Bound to what was just looked at: whoever relabels the object in between keeps it.
