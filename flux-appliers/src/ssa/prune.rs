@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
-use flux_core::cluster::{DeleteOptions, Preconditions};
+use flux_core::cluster::{DeleteOptions, Patch, Preconditions, WriteOptions};
 use flux_core::{Action, ApplyError, Change, ClusterError, Context, Object, ObjectRef};
+
+use serde_json::json;
 
 use super::ServerSideApplier;
 use super::live::failed;
@@ -41,6 +43,31 @@ impl ServerSideApplier {
         }
         let claimant = cx.claims()?.claimant(cx, &live.id()).await?;
         Some(format!("is handed over to {claimant}"))
+    }
+
+    /// Whether an object is still ours and another pipeline is about to take it over.
+    pub(super) async fn awaits_claimant(&self, cx: &Context, object: &ObjectRef) -> Result<bool, ApplyError> {
+        Ok(self.claimed(cx, object).await?.is_some())
+    }
+
+    /// The live state of an object that is ours and that another pipeline wants.
+    async fn claimed(&self, cx: &Context, object: &ObjectRef) -> Result<Option<Object>, ApplyError> {
+        let Some(claims) = cx.claims() else { return Ok(None) };
+        let live = self.find(cx, object).await.map_err(|error| failed(object, "read", error))?;
+        let Some(live) = live.filter(|live| self.reason_to_keep(live).is_none()) else { return Ok(None) };
+        Ok(claims.claimant(cx, &live.id()).await.map(|_| live))
+    }
+
+    /// Takes our labels off an object that another pipeline wants, so that it finds it free: for a pipeline that is about
+    /// to be gone and could not be asked any more.
+    pub(super) async fn release(&self, cx: &Context, object: &ObjectRef) -> Result<(), ApplyError> {
+        let Some(live) = self.claimed(cx, object).await? else { return Ok(()) };
+        let labels =
+            json!({format!("{}/name", self.owner.group): null, format!("{}/namespace", self.owner.group): null});
+        let patch = Patch::Merge(json!({"metadata": {"resourceVersion": live.resource_version(), "labels": labels}}));
+        let options = WriteOptions { field_manager: self.field_manager.clone(), ..WriteOptions::default() };
+        let patched = self.cluster.patch(cx, &live.object_ref(), &patch, &options).await;
+        patched.map(drop).map_err(|error| failed(object, "patch", super::redact::redact(error, &live)))
     }
 
     /// Why a live object is not deleted whoever wants it: it is no longer ours, or asks to stay.

@@ -275,6 +275,17 @@ impl Driver {
     }
 
     async fn delete(&self, cx: &Context, unit: &Unit, entry: &PipelineUnit) -> Result<Next, ReconcileError> {
+        // What has moved to another pipeline by a commit that nobody has looked for yet must not go with this one. A
+        // source that cannot be asked is no reason to keep what is to be deleted.
+        let sources: Vec<_> =
+            lock(&self.units.sources).iter().map(|(unit, source)| (unit.clone(), source.clone())).collect();
+        for (unit, source) in sources {
+            let cx = cx.clone().with_subject(unit.to_string());
+            if let Err(error) = self.units.renew(&cx, &unit, &source, &self.handle).await {
+                cx.check()?;
+                tracing::debug!(%unit, %error, "cannot look for a new revision before a pipeline is deleted");
+            }
+        }
         entry.tear_down(cx, &*self.units.store).await?;
         lock(&self.units.pipelines).remove(unit);
         self.handle.remove(unit.clone());

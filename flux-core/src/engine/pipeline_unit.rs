@@ -1,8 +1,8 @@
 //! One pipeline in the engine: what it remembers, and one run of it.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::pace::Pace;
 use super::pipeline::{apply_failed, build_failed};

@@ -1,6 +1,6 @@
 //! What should be in the cluster: said by commits, known without rendering them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -97,8 +97,8 @@ pub(super) struct Folder {
     /// What its manifests say.
     pub(super) wants: Wants,
     pub(super) form: Form,
-    /// What counts while nothing can be rendered: what could be last.
-    effective: Wants,
+    /// What every commit since things were last at rest agreed on: it counts while nothing can be rendered.
+    agreed: BTreeSet<Name>,
     /// Its pipeline is deleted.
     pub(super) deleted: bool,
 }
@@ -136,19 +136,33 @@ impl Model {
                 folder.wants.entry(Name::new(Kind::Namespace, "", namespace)).or_insert(0);
             }
             if folder.deleted {
-                folder.effective.clear();
-            } else if folder.form == Form::Whole && !folder.wants.is_empty() {
-                folder.effective = folder.wants.clone();
+                folder.agreed.clear();
+            } else if folder.form == Form::Whole {
+                folder.agreed.retain(|name| folder.wants.contains_key(name));
             }
         }
-        let wanted = self.folders.iter().flat_map(|folder| folder.effective.keys().cloned());
-        self.history.push(wanted.collect());
+        // A folder that renders to nothing keeps what it has, but for what others ask for.
+        let asked: Vec<Name> = self
+            .folders
+            .iter()
+            .filter(|folder| folder.form == Form::Whole && !folder.deleted)
+            .flat_map(|folder| folder.wants.keys().cloned())
+            .collect();
+        for folder in self.folders.iter_mut().filter(|folder| folder.form == Form::Empty) {
+            folder.agreed.retain(|name| !asked.contains(name));
+        }
+        let spoiled = self.folders.iter().filter(|folder| folder.form != Form::Whole);
+        let kept: Vec<Name> = spoiled.flat_map(|folder| folder.agreed.iter().cloned()).collect();
+        self.history.push([asked, kept].concat());
     }
 
     /// Things are at rest: what was wanted before does not count any more.
     pub(super) fn rest(&mut self) {
         let last = self.history.pop();
         self.history = last.into_iter().collect();
+        for folder in &mut self.folders {
+            folder.agreed = folder.wants.keys().cloned().collect();
+        }
     }
 
     /// Whether somebody wanted an object at every moment since things were last at rest.

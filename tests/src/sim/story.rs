@@ -154,7 +154,7 @@ impl Story {
 
     fn fault(&self, what: impl fmt::Display) -> Fault {
         let log = self.chaos.log.lock().unwrap();
-        let from = log.lines.len().saturating_sub(80);
+        let from = log.lines.len().saturating_sub(600);
         Fault { seed: self.seed, what: what.to_string(), trace: log.lines[from..].to_vec() }
     }
 
@@ -309,7 +309,7 @@ impl Story {
                 let value = model.next_value();
                 match (holder, random.below(4)) {
                     (Some(holder), 0) => drop(model.folders[holder].wants.remove(&name)),
-                    (Some(holder), 1) => {
+                    (Some(holder), 1) if name.namespace == "default" => {
                         // It moves.
                         let to = random.below(folders);
                         if !model.folders[to].deleted {
