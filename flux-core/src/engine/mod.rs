@@ -5,6 +5,7 @@
 //! repairs drift. What a pipeline owns and has applied is kept in a [`StateStore`], so that a restart changes nothing.
 
 mod claims;
+mod explain;
 mod pace;
 mod pipeline;
 mod pipeline_unit;
@@ -32,6 +33,7 @@ use crate::source::Source;
 use crate::store::{MemoryStateStore, PipelineState, StateStore};
 
 use claims::EngineClaims;
+pub use explain::Explanation;
 pub use pipeline::Pipeline;
 use pipeline_unit::PipelineUnit;
 use source_unit::SourceUnit;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::pace::Pace;
 use super::pipeline::{apply_failed, build_failed};
 use super::{Pipeline, lock};
-use crate::applier::{ApplyError, Report, Standing};
+use crate::applier::{ApplyError, Health, Report, Standing};
 use crate::artifact::{Artifact, Revision};
 use crate::context::Context;
 use crate::digest::Digest;
@@ -29,6 +29,8 @@ pub(super) struct PipelineUnit {
     /// What was rendered last: as long as nothing changes that was read for it, it is not rendered again.
     rendered: Mutex<Option<Rendered>>,
     attempted: Mutex<Option<Revision>>,
+    /// How its objects were when they were last waited for.
+    pub(super) health: Mutex<Option<Health>>,
     /// How soon drift is repaired.
     pub(super) pace: Pace,
     /// Everything it owns is to be deleted, and then itself.
@@ -53,6 +55,7 @@ impl PipelineUnit {
             state: Mutex::default(),
             rendered: Mutex::default(),
             attempted: Mutex::default(),
+            health: Mutex::default(),
             pace: Pace::default(),
             deleting: AtomicBool::new(false),
         }
@@ -220,10 +223,13 @@ impl PipelineUnit {
         let failed = |error| apply_failed("HealthCheckFailed", error);
         let wait = cx.run(self.pipeline.applier.wait(cx, &state.inventory)).await;
         let health = wait.map_err(|interrupted| failed(interrupted.into()))?.map_err(failed)?;
-        if health.is_ready() {
-            return Ok(());
-        }
-        Err(failed(ApplyError::NotHealthy(format!("health check failed: {health}"))))
+        let outcome = if health.is_ready() {
+            Ok(())
+        } else {
+            Err(failed(ApplyError::NotHealthy(format!("health check failed: {health}"))))
+        };
+        *lock(&self.health) = Some(health);
+        outcome
     }
 
     /// Deletes everything that is owned, then what is remembered.
