@@ -1,4 +1,5 @@
-//! What the examples share: a terminal that shows what an engine does, and a Git repository to play with.
+//! What the examples share: a terminal that shows what an engine does, a Git repository to play with, and a controller.
 
+pub mod controller;
 pub mod repository;
 pub mod terminal;

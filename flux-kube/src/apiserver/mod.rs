@@ -20,6 +20,7 @@
 mod allocate;
 mod auth;
 mod base64;
+mod calls;
 mod clock;
 mod cluster;
 mod controllers;
@@ -27,6 +28,7 @@ mod convert;
 mod crd;
 mod decode;
 mod defaults;
+mod faults;
 mod fields;
 mod gotext;
 mod http;
@@ -39,6 +41,7 @@ mod registry;
 mod requests;
 mod schema;
 mod selector;
+mod snapshot;
 mod status;
 mod store;
 mod strategy;
@@ -46,17 +49,25 @@ mod table;
 mod validation;
 mod verbs;
 mod watch;
+mod workloads;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flux_core::Timestamp;
 
-#[cfg(feature = "serve")]
-pub use self::http::Serving;
+pub use self::calls::{Calls, Count, Request, Verb};
+pub use self::faults::{Fault, Injected};
+#[cfg(feature = "tls")]
+pub use self::http::TlsError;
 pub use self::http::{Body, ServiceError};
+#[cfg(feature = "serve")]
+pub use self::http::{Credentials, Serving};
+pub use self::snapshot::Snapshot;
 pub use self::status::Status;
-use auth::User;
+pub use self::workloads::{Behaviour, Objects, Workloads};
+use auth::{KnownToken, User};
+use calls::Log;
 use clock::Clock;
 use verbs::State;
 
@@ -72,6 +83,8 @@ pub struct Config {
     pub tokens: Vec<Token>,
     /// How many changes of each resource are kept for watches and continued lists.
     pub history: usize,
+    /// How many of the last requests are kept for [`ApiServer::requests`].
+    pub requests: usize,
 }
 
 /// A user who is known by a token.
@@ -93,7 +106,7 @@ impl fmt::Debug for Token {
 
 impl Default for Config {
     fn default() -> Self {
-        Config { seed: 1, epoch: None, tokens: Vec::new(), history: 4096 }
+        Config { seed: 1, epoch: None, tokens: Vec::new(), history: 4096, requests: 4096 }
     }
 }
 
@@ -111,6 +124,8 @@ pub struct ApiServer {
 
 struct Inner {
     state: Mutex<State>,
+    log: Mutex<Log>,
+    faults: faults::Rules,
     clock: Clock,
     /// Requests need no token.
     open: bool,
@@ -131,15 +146,26 @@ impl Default for ApiServer {
 impl ApiServer {
     /// A server with the namespaces that every cluster has.
     pub fn new(config: Config) -> Self {
-        let clock = Clock::new(config.epoch);
         let mut state = State::new(config.seed, config.history.max(1));
         let open = config.tokens.is_empty();
         for t in config.tokens {
-            state.tokens.insert(t.token, User::new(&t.user, &t.groups));
+            state.tokens.insert(t.token, KnownToken { user: User::new(&t.user, &t.groups), until: None });
         }
-        let server = ApiServer { inner: Arc::new(Inner { state: Mutex::new(state), clock, open }) };
+        let clock = Clock::new(config.epoch);
+        let server = Self::of(state, clock, open, config.seed, config.requests);
         server.bootstrap();
         server
+    }
+
+    fn of(state: State, clock: Clock, open: bool, seed: u64, requests: usize) -> Self {
+        let inner = Inner {
+            state: Mutex::new(state),
+            log: Mutex::new(Log::new(requests)),
+            faults: faults::Rules::new(seed),
+            clock,
+            open,
+        };
+        ApiServer { inner: Arc::new(inner) }
     }
 
     /// The objects that every cluster starts with.
@@ -176,8 +202,17 @@ impl ApiServer {
         self.lock().store.compact();
     }
 
+    /// The revision of the last change: the highest resource version. Where it stays the same, nothing was written.
+    pub fn revision(&self) -> u64 {
+        self.lock().store.revision()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves the state as the last whole write left it.
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.inner.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

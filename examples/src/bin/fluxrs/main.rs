@@ -1,5 +1,6 @@
 //! The command line of the GitOps toolkit, built from its public API only.
 
+mod apiserver;
 mod build;
 mod plan;
 mod run;
@@ -22,6 +23,8 @@ enum Command {
     Run(run::Run),
     /// Show what a run would change, and change nothing
     Plan(plan::Plan),
+    /// Serve an API server in memory, until Ctrl-C
+    Apiserver(apiserver::Serve),
     /// Build without applying
     #[command(subcommand)]
     Build(build::Build),
@@ -42,6 +45,7 @@ async fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Run(run) => run.run().await,
         Command::Plan(plan) => plan.run().await,
+        Command::Apiserver(serve) => serve.run().await,
         Command::Build(build) => build.run().await,
     };
     match outcome {
