@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use flux_core::yaml::{self, Dialect, Layout, ReadOptions};
+use flux_core::yaml::{self, Dialect, Layout, ReadOptions, YamlCause, YamlError};
 use serde_json::Value;
 
 /// The recorded corpus, or `None` where it is not installed.
@@ -47,6 +47,15 @@ fn parse(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_else(|_| deep())
 }
 
+/// True where an error says what Go says; a few of Go's texts print its own types.
+fn says(error: &YamlError, dialect: Dialect, words: &str) -> bool {
+    match error.cause {
+        YamlCause::InvalidKey(_) | YamlCause::Limit { .. } => true,
+        YamlCause::NotFinite(_) if dialect == Dialect::V3 => true,
+        _ => error.in_go(dialect).replace('\n', " ") == words,
+    }
+}
+
 #[test]
 fn reads() {
     let Some(text) = corpus("read.jsonl") else { return };
@@ -57,7 +66,7 @@ fn reads() {
             let got = yaml::read(source.as_bytes(), &ReadOptions::new(dialect));
             let ok = match (&got, row[name]["json"].as_str()) {
                 (Ok(value), Some(json)) => same(value, &parse(json)),
-                (Err(_), None) => true,
+                (Err(error), None) => row[name]["error"].as_str().is_some_and(|words| says(error, dialect, words)),
                 _ => false,
             };
             match ok {
