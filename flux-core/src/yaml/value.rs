@@ -192,21 +192,12 @@ impl Object {
 
 /// Fails where two scalar keys of a mapping have the same text.
 fn unique_keys(entries: &[(Node, Node)]) -> Result<(), YamlError> {
-    let text = |node: &Node| match &node.content {
-        Content::Scalar(scalar) => Some((scalar.text.clone(), node.line)),
-        _ => None,
-    };
     let mut lines = HashMap::with_capacity(entries.len());
     for (key, _) in entries {
-        let Some((name, line)) = text(key) else { continue };
-        match lines.entry(name) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(line);
-            }
-            Entry::Occupied(first) => {
-                let cause = YamlCause::DuplicateKey { key: first.key().clone(), first: *first.get() };
-                return Err(YamlError::new(key.at(), cause));
-            }
+        let Content::Scalar(scalar) = &key.content else { continue };
+        if let Some(first) = lines.insert(scalar.text.as_str(), key.line) {
+            let cause = YamlCause::DuplicateKey { key: scalar.text.clone(), first };
+            return Err(YamlError::new(key.at(), cause));
         }
     }
     Ok(())
