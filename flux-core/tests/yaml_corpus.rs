@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use flux_core::yaml::{self, Dialect, Layout, ReadOptions, YamlCause, YamlError};
 use serde_json::Value;
 
@@ -129,4 +131,35 @@ fn what_is_written_reads_back() {
         }
     }
     println!("yaml round trips: {count}");
+}
+
+/// Mutations of YAML texts, with what Helm 4.3's `fromYaml` made of each: the value, or the error word for word.
+const MUTATIONS: &str = include_str!("data/yaml_mutations.jsonl");
+
+#[test]
+fn mutated_texts_are_read_as_go_reads_them() {
+    let (mut passed, mut failed) = (0, Vec::new());
+    for mut row in rows(MUTATIONS) {
+        let text = match row["base64"].as_str() {
+            Some(encoded) => STANDARD.decode(encoded).unwrap(),
+            None => row["text"].as_str().unwrap().as_bytes().to_vec(),
+        };
+        let got = yaml::read(&text, &ReadOptions::default()).map_err(|error| error.in_go(Dialect::Lax));
+        let ok = match (&got, row["error"].as_str()) {
+            (Err(error), Some(words)) => error == words,
+            (Ok(value), None) => {
+                let mut value = value.clone();
+                floats(&mut value);
+                floats(&mut row["json"]);
+                same(&value, &row["json"])
+            }
+            _ => false,
+        };
+        match ok {
+            true => passed += 1,
+            false => failed.push(format!("{:?}: {got:?}, not {row}", String::from_utf8_lossy(&text))),
+        }
+    }
+    println!("yaml mutations: {passed} of {} match", passed + failed.len());
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

@@ -26,11 +26,25 @@ pub(super) fn is_printable(c: char) -> bool {
 
 impl Analysis {
     pub(super) fn of(text: &str, layout: Layout) -> Self {
-        match text.as_bytes() {
-            [first, .., last] if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
-                Self::of_line(text, *first, *last)
+        let bytes = text.as_bytes();
+        match bytes {
+            [first, .., last] if bytes.iter().all(|byte| matches!(byte, b'\n' | b' '..=b'~')) => {
+                if bytes.contains(&b'\n') { Self::of_lines(bytes, *last) } else { Self::of_line(text, *first, *last) }
             }
             _ => Self::of_any(text, layout),
+        }
+    }
+
+    /// Lines of printable ASCII, which are never plain.
+    fn of_lines(bytes: &[u8], last: u8) -> Self {
+        let space_break = bytes.windows(2).any(|pair| pair == b" \n");
+        let break_space = bytes.windows(2).any(|pair| pair == b"\n ");
+        Self {
+            multiline: true,
+            plain: false,
+            flow_plain: false,
+            single: !(space_break || break_space),
+            block: !(space_break || last == b' '),
         }
     }
 
@@ -148,8 +162,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_what_all_texts_are() {
-        let alphabet = [" ", ":", "#", "-", "?", ".", ",", "a", "'", "~"];
+    fn quick_answers_are_those_for_any_text() {
+        let alphabet = [" ", ":", "#", "-", "?", ".", ",", "a", "'", "\n"];
         let mut texts = vec![String::new()];
         for _ in 0..4 {
             texts = texts.iter().flat_map(|text| alphabet.map(|letter| format!("{text}{letter}"))).collect();

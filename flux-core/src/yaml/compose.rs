@@ -84,7 +84,12 @@ impl<'t> Composer<'t> {
                     continue;
                 }
                 Event::DocumentEnd => continue,
-                Event::Alias(name) => self.alias(name, at, &mut tree)?,
+                Event::Alias(name) => match self.alias(name, at, &mut tree) {
+                    Err(error) if !matches!(error.cause, YamlCause::UnknownAnchor(_)) => {
+                        return Err(self.first_fault(error));
+                    }
+                    alias => alias?,
+                },
                 Event::Scalar { anchor, tag, text, style } => {
                     let scalar = Scalar { text: text.into_owned(), tag, style };
                     let anchor = self.open(anchor);
@@ -121,6 +126,17 @@ impl<'t> Composer<'t> {
             }
         }
         Ok(None)
+    }
+
+    /// The fault that Go would report: it looks at what aliases stand for once it has read the document.
+    fn first_fault(&mut self, error: YamlError) -> YamlError {
+        loop {
+            match self.events.next() {
+                Err(syntax) => return syntax,
+                Ok(None | Some((Event::DocumentEnd, _))) => return error,
+                Ok(_) => {}
+            }
+        }
     }
 
     fn start_document(&mut self, at: Position) -> Result<(), YamlError> {

@@ -27,7 +27,7 @@ pub(super) fn read_document(events: &mut Events<'_>, dialect: Dialect, depth: us
     let mut start = None;
     let value = loop {
         let (event, (line, _)) = events.next().ok()??;
-        if event != Event::DocumentStart {
+        if !matches!(event, Event::DocumentStart) {
             start.get_or_insert(line);
         }
         let done = match event {
@@ -40,7 +40,7 @@ pub(super) fn read_document(events: &mut Events<'_>, dialect: Dialect, depth: us
                 _ => scalar_value(text, tag.as_ref(), style, dialect).ok()?,
             },
             // A collection that is a key is no JSON.
-            _ if matches!(open.last(), Some(Open::Mapping(_, None))) && event != Event::End => return None,
+            _ if matches!(open.last(), Some(Open::Mapping(_, None))) && !matches!(event, Event::End) => return None,
             Event::SequenceStart(None, _) if open.len() < depth => {
                 open.push(Open::Sequence(Vec::new()));
                 continue;

@@ -14,7 +14,7 @@ pub(super) type Position = (usize, usize);
 const STANDARD: &str = "tag:yaml.org,2002:";
 
 /// What a text is made of, in reading order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Event<'t> {
     DocumentStart,
     DocumentEnd,

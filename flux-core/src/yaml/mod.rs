@@ -18,7 +18,9 @@
 //! # Ok::<(), yaml::YamlError>(())
 //! ```
 //!
-//! Every reader works under [`Limits`]; the budget for aliases is Go's.
+//! Every reader works under [`Limits`]; the budget for aliases is Go's. Texts are accepted and refused as Go's packages do
+//! it, which descend from libyaml; [`YamlError::in_go`] has their words. One thing differs: the tag `!` by itself
+//! (`! 12`) is passed over in every dialect, where Go's second generation makes a string.
 
 mod analysis;
 mod compose;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 /// come after everything else.
 pub(super) fn key_order(a: &str, b: &str) -> Ordering {
     let equal = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    let at = a.floor_char_boundary(equal);
+    let at = (0..=equal).rev().find(|at| a.is_char_boundary(*at)).unwrap_or(0);
     let (Some(left), Some(right)) = (a[at..].chars().next(), b[at..].chars().next()) else {
         return a.len().cmp(&b.len());
     };

@@ -8,6 +8,8 @@ use super::error::{Syntax, YamlCause, YamlError};
 /// How much Go's reader decodes at once. A fault hides all that lies in the same part of the text.
 const CHUNK: usize = 512;
 
+const INCOMPLETE: &str = "incomplete UTF-8 octet sequence";
+
 /// A text that is ready to be scanned.
 pub(super) struct Source<'t> {
     pub(super) text: Cow<'t, str>,
@@ -41,8 +43,9 @@ impl<'t> Source<'t> {
             fault = Some((at, "control characters are not allowed"));
         }
         let text = match &fault {
+            // A character that breaks off is found when the reader asks for more.
+            Some((_, INCOMPLETE)) | None => text,
             Some((at, _)) => &text[..readable(text, *at)],
-            None => text,
         };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Self { text: text.into(), fault: fault.map(|(_, problem)| unreadable(problem)) }
@@ -84,12 +87,17 @@ fn unreadable(problem: &'static str) -> YamlError {
 fn readable(text: &str, at: usize) -> usize {
     let mut start = 0;
     loop {
-        let end = text.floor_char_boundary(start + CHUNK);
+        let end = boundary(text, start + CHUNK);
         if end > at || end <= start || end == text.len() {
             return start;
         }
         start = end;
     }
+}
+
+/// The last place up to `at` where a character ends.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 fn utf8_problem(bytes: &[u8]) -> &'static str {
@@ -101,7 +109,7 @@ fn utf8_problem(bytes: &[u8]) -> &'static str {
         _ => return "invalid leading UTF-8 octet",
     };
     if bytes.len() < width {
-        return "incomplete UTF-8 octet sequence";
+        return INCOMPLETE;
     }
     if bytes[1..width].iter().any(|byte| byte & 0xc0 != 0x80) {
         return "invalid trailing UTF-8 octet";
@@ -119,8 +127,7 @@ fn forbidden(text: &str) -> Option<usize> {
     let mut start = 0;
     for chunk in text.as_bytes().chunks(64) {
         if chunk.iter().fold(false, |found, byte| found | odd(*byte)) {
-            let from = text.floor_char_boundary(start);
-            let to = text.ceil_char_boundary(start + chunk.len());
+            let (from, to) = (boundary(text, start), boundary(text, start + chunk.len()));
             let found = text[from..to].char_indices().find(|(_, c)| !is_allowed(*c));
             if let Some((at, _)) = found {
                 return Some(from + at);

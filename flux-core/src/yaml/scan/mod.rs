@@ -372,8 +372,7 @@ impl<'t> Scanner<'t> {
         self.key_allowed = true;
         let text = block::scan(&mut self.cursor, literal, self.indents.last().copied())?;
         let style = if literal { Style::Literal } else { Style::Folded };
-        self.queue.push_back(Token { kind: Kind::Scalar(style), at, text, key_level: None });
-        Ok(())
+        self.scalar(style, at, text, None)
     }
 
     fn quoted_scalar(&mut self, at: Mark, single: bool) -> Result<(), YamlError> {
@@ -381,8 +380,8 @@ impl<'t> Scanner<'t> {
         self.key_allowed = false;
         let text = quoted::scan(&mut self.cursor, single)?;
         let style = if single { Style::Single } else { Style::Double };
-        self.queue.push_back(Token { kind: Kind::Scalar(style), at, text, key_level });
-        Ok(())
+        self.cursor.skip_blanks();
+        self.scalar(style, at, text, key_level)
     }
 
     fn plain_scalar(&mut self, at: Mark) -> Result<(), YamlError> {
@@ -391,8 +390,34 @@ impl<'t> Scanner<'t> {
         let flow = self.in_flow();
         let (text, ends_line) = plain::scan(&mut self.cursor, indent, flow)?;
         self.key_allowed = ends_line;
-        self.queue.push_back(Token { kind: Kind::Scalar(Style::Plain), at, text, key_level });
-        Ok(())
+        self.scalar(Style::Plain, at, text, key_level)
+    }
+
+    fn scalar(
+        &mut self,
+        style: Style,
+        at: Mark,
+        text: Cow<'t, str>,
+        key_level: Option<usize>,
+    ) -> Result<(), YamlError> {
+        let token = Token { kind: Kind::Scalar(style), at, text, key_level };
+        let colon = self.cursor.peek() == b':' && (self.in_flow() || self.cursor.is_space(1));
+        match key_level {
+            // A key that ends here need not wait in the queue to be one.
+            Some(level) if colon && self.is_valid(level)? => {
+                self.keys[level] = None;
+                self.open_block(self.next_number(), Kind::BlockMappingStart, at)?;
+                self.push(Kind::Key, at);
+                self.queue.push_back(Token { key_level: None, ..token });
+                self.key_allowed = false;
+                let at = self.cursor.mark();
+                self.indicator(Kind::Value, at)
+            }
+            _ => {
+                self.queue.push_back(token);
+                Ok(())
+            }
+        }
     }
 
     /// The fault of an indicator that may not stand here.
