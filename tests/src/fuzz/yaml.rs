@@ -30,7 +30,7 @@ pub(super) fn read_and_write(data: &[u8]) {
 /// aliases, long scalars, brackets, floods of markers.
 pub(super) fn repeat(data: &[u8]) {
     const LENGTH: usize = 1 << 18;
-    const PATIENCE: Duration = Duration::from_secs(5);
+    const PATIENCE: Duration = Duration::from_secs(15);
     let (head, rest) = data.split_at(data.iter().position(|byte| *byte == b'\x01').unwrap_or(0));
     let rest = rest.strip_prefix(b"\x01").unwrap_or(rest);
     let (unit, tail) = rest.split_at(rest.iter().position(|byte| *byte == b'\x01').unwrap_or(rest.len()));
