@@ -65,7 +65,11 @@ impl Following {
         }
     }
 
-    fn interest(&self, applier: &ServerSideApplier) -> &Arc<Own> {
+    fn interest(&self, applier: &ServerSideApplier) -> Arc<dyn Interest> {
+        self.own(applier).clone()
+    }
+
+    fn own(&self, applier: &ServerSideApplier) -> &Arc<Own> {
         self.interest.get_or_init(|| {
             Arc::new(Own {
                 manager: applier.field_manager.clone(),
@@ -89,16 +93,14 @@ impl ServerSideApplier {
     pub(super) fn settle(&self, cx: &Context, id: ObjectId, digest: Digest, live: &Object) {
         lock(&self.record).settle(id, digest, live);
         if let Some(following) = &self.following {
-            let interest: Arc<dyn Interest> = following.interest(self).clone();
-            following.observer.settle(cx, &interest, live);
+            following.observer.settle(cx, &following.interest(self), live);
         }
     }
 
     /// What happens to an object from here on is our own doing.
     pub(super) fn unsettle(&self, object: &ObjectRef) {
         if let Some(following) = &self.following {
-            let interest: Arc<dyn Interest> = following.interest(self).clone();
-            following.observer.unsettle(&interest, object);
+            following.observer.unsettle(&following.interest(self), object);
         }
     }
 
@@ -106,8 +108,7 @@ impl ServerSideApplier {
     pub(super) fn forget_all_but(&self, wanted: impl Fn(&ObjectId) -> bool) {
         lock(&self.record).retain(&wanted);
         if let Some(following) = &self.following {
-            let interest: Arc<dyn Interest> = following.interest(self).clone();
-            following.observer.retain(&Arc::downgrade(&interest), wanted);
+            following.observer.retain(&following.interest(self), wanted);
         }
     }
 
@@ -117,7 +118,7 @@ impl ServerSideApplier {
         if !lock(&self.record).was_desired(&object.id, digest) {
             return None;
         }
-        following.observer.in_place(object)
+        following.observer.in_place(&following.interest(self), object)
     }
 
     /// The whole set was looked at.
@@ -146,7 +147,7 @@ impl ServerSideApplier {
         if !settled {
             return Standing::Unknown;
         }
-        following.observer.standing(prepared.entries.iter().map(|entry| &entry.object))
+        following.observer.standing(&following.interest(self), prepared.entries.iter().map(|entry| &entry.object))
     }
 
     pub(super) fn notify_of_drift(&self, notify: DriftNotify) {
@@ -162,7 +163,7 @@ impl ServerSideApplier {
         objects: &[ObjectRef],
     ) -> Result<Option<Health>, ApplyError> {
         let Some(following) = &self.following else { return Ok(None) };
-        let mut changed = following.interest(self).changed.subscribe();
+        let mut changed = following.own(self).changed.subscribe();
         match cx.run(following.observer.until_live(objects)).await {
             Ok(true) => {}
             Ok(false) | Err(Interrupted::DeadlineExceeded) => return Ok(None),
@@ -170,7 +171,7 @@ impl ServerSideApplier {
         }
         loop {
             changed.borrow_and_update();
-            let Some(health) = following.observer.health(objects) else { return Ok(None) };
+            let Some(health) = following.observer.health(&following.interest(self), objects) else { return Ok(None) };
             let failed = health.objects.iter().any(|object| object.status == HealthStatus::Failed);
             let pending = health
                 .objects
