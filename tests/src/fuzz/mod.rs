@@ -20,7 +20,8 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: &[Target] = &[Target { name: "yaml", run: yaml::read_and_write }];
+pub const TARGETS: &[Target] =
+    &[Target { name: "yaml", run: yaml::read_and_write }, Target { name: "yaml_repeat", run: yaml::repeat }];
 
 /// Feeds one input to the target of this name.
 ///
