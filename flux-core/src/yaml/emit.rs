@@ -301,10 +301,14 @@ impl Emitter {
             self.text(text);
             return self.char('"');
         }
+        // Go's writer asks every character whether the text starts with a byte order mark.
+        let escapes_all = text.starts_with('\u{feff}');
         let mut chars = text.chars().enumerate().peekable();
         let mut after_space = false;
         while let Some((i, c)) = chars.next() {
-            if c == ' ' {
+            if escapes_all {
+                self.text(&escape(c));
+            } else if c == ' ' {
                 let next = chars.peek().map(|(_, next)| *next);
                 if !key && !after_space && self.folds() && i > 0 && next.is_some() {
                     self.break_to(indent);

@@ -5,6 +5,7 @@
 //! `tests/fuzz` searches for hours, guided by coverage; the test `fuzz` replays the committed seeds and seeded mutations of
 //! them in every test run.
 
+mod kustomize;
 mod mutate;
 mod yaml;
 
@@ -20,8 +21,12 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: &[Target] =
-    &[Target { name: "yaml", run: yaml::read_and_write }, Target { name: "yaml_repeat", run: yaml::repeat }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "kustomize", run: kustomize::build_tree },
+    Target { name: "patches", run: kustomize::patch },
+    Target { name: "yaml", run: yaml::read_and_write },
+    Target { name: "yaml_repeat", run: yaml::repeat },
+];
 
 /// Feeds one input to the target of this name.
 ///

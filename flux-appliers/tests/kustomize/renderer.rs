@@ -1,7 +1,5 @@
 //! Kustomize as a renderer, and what Flux puts on top of it.
 
-#![cfg(feature = "kustomize")]
-
 use flux_appliers::kustomize::{
     BuildOptions, FluxImage, FluxKustomization, FluxPatch, KustomizeRenderer, build, build_with,
 };
