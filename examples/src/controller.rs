@@ -11,7 +11,7 @@ use futures::{Future, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ApiResource, DeleteParams, Object, Patch, PatchParams};
-use kube::runtime::controller::{Action, Controller};
+use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::finalizer::{self, Event, finalizer};
 use kube::runtime::reflector::Store;
 use kube::runtime::wait::{await_condition, conditions};
@@ -131,8 +131,10 @@ pub async fn run(client: Client, stop: impl Future<Output = ()> + Send + Sync + 
             Arc::new(Context { client, greetings: store }),
         )
         .for_each(|outcome| async move {
-            if let Err(error) = outcome {
-                eprintln!("greeter: {error}");
+            match outcome {
+                // One that is gone before its turn needs nothing more.
+                Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
+                Err(error) => eprintln!("greeter: {error}"),
             }
         })
         .await;

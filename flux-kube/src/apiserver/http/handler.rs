@@ -329,6 +329,11 @@ impl Request<'_> {
             self.check_metadata_shape(&target, verb == "list", watching)?;
         }
         let Some(call) = call else { return Err(Status::no_resource()) };
+        if matches!(path.subresource.as_str(), "attach" | "exec" | "log" | "portforward" | "proxy") {
+            let whole = Target { subresource: String::new(), ..target };
+            self.server.read(&whole)?;
+            return Err(Status::bad_request("the embedded server runs no containers"));
+        }
         match verb {
             "get" if path.watch => self.watch(target, call),
             "list" if watching => self.watch(target, call),

@@ -100,7 +100,6 @@ impl State {
 
     /// The scheduler puts a pod on a node.
     fn place(&mut self, at: &Address, pod: &Arc<Record>, now: &Arc<str>) {
-        let nodes = self.nodes();
         // A daemon set's pods say where they belong.
         let wanted = part(
             pod,
@@ -108,8 +107,9 @@ impl State {
             "/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms/0/matchFields/0/values/0",
         );
         let node = match wanted.as_str() {
-            Some(wanted) => nodes.into_iter().find(|n| n == wanted),
+            Some(wanted) => self.nodes().into_iter().find(|n| n == wanted),
             None => {
+                let nodes = self.open_nodes();
                 let random = self.ids.next() as usize;
                 nodes.get(random.checked_rem(nodes.len()).unwrap_or(0)).cloned()
             }

@@ -200,6 +200,13 @@ impl State {
         table.into_iter().flat_map(|t| t.range("")).map(|(name, _)| name.clone()).collect()
     }
 
+    /// The names of the nodes that take pods.
+    pub(super) fn open_nodes(&self) -> Vec<String> {
+        let table = self.store.table(&ResourceKey::new("", "nodes"));
+        let nodes = table.into_iter().flat_map(|t| t.range(""));
+        nodes.filter(|(_, n)| part(n, "spec", "/unschedulable") != true).map(|(name, _)| name.clone()).collect()
+    }
+
     /// Brings one object on, and lets its owner know.
     pub(crate) fn advance(&mut self, at: &Address, now: &Arc<str>) {
         let Some(record) = self.record_at(at) else { return };
@@ -223,13 +230,30 @@ impl State {
         if self.simulation.is_none() {
             return;
         }
-        if change.deleted && change.at.0.plural == "persistentvolumeclaims" {
-            self.claim_went(change, now);
+        match change.at.0.plural.as_str() {
+            "persistentvolumeclaims" if change.deleted => self.claim_went(change, now),
+            "nodes" => self.nodes_changed(),
+            _ => {}
         }
         let owner = controller(&change.record).and_then(|uid| self.store.address(uid));
         if let Some(simulation) = &mut self.simulation {
             simulation.note(change);
             simulation.dirty.extend(owner.filter(|owner| is_simulated(&owner.0)));
+        }
+    }
+
+    /// There may be room for pods that had none, and daemon sets have more nodes, or fewer.
+    fn nodes_changed(&mut self) {
+        let all = |group: &str, plural: &str| {
+            let key = ResourceKey::new(group, plural);
+            let table = self.store.table(&key);
+            let records = table.into_iter().flat_map(|t| t.range(""));
+            records.map(|(at, r)| ((key.clone(), at.clone()), r.clone())).collect::<Vec<_>>()
+        };
+        let waiting = all("", "pods").into_iter().filter(|(_, pod)| part(pod, "spec", "/nodeName").is_null());
+        let dirty: Vec<Address> = waiting.chain(all("apps", "daemonsets")).map(|(at, _)| at).collect();
+        if let Some(simulation) = &mut self.simulation {
+            simulation.dirty.extend(dirty);
         }
     }
 
