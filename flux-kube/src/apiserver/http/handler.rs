@@ -46,7 +46,9 @@ pub(super) async fn handle(
             match (known, verb) {
                 (Some(resource), Some(verb)) => {
                     let target = path.target(resource);
+                    let name = body.as_ref().ok().filter(|_| verb == Verb::Create).and_then(|body| name_in(body));
                     let call = Call::new(&user, verb, &target, query.get("dryRun").is_some());
+                    let call = call.named(&name.unwrap_or_default());
                     server.carry_out(call, |call| work(Some(call))).await
                 }
                 // What is not served cannot be asked for.
@@ -67,6 +69,19 @@ pub(super) async fn handle(
         Ok(answer) => Ok(answer),
         Err(status) => refuse(&status, encoding_of_refusals(parts, &route)),
     }
+}
+
+/// The name of an object to be created.
+fn name_in(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        metadata: Name,
+    }
+    #[derive(serde::Deserialize)]
+    struct Name {
+        name: Option<String>,
+    }
+    serde_json::from_slice::<Named>(body).ok()?.metadata.name
 }
 
 /// Refusals about resources come in the encoding that was asked for.
