@@ -8,6 +8,7 @@ mod run;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use flux_examples::template::Template;
 
 /// Flux as an embeddable library: its command line
 #[derive(Parser)]
@@ -28,6 +29,8 @@ enum Command {
     /// Build without applying
     #[command(subcommand)]
     Build(build::Build),
+    /// Print what `helm template` prints
+    Template(Box<Template>),
 }
 
 /// What a command ends with when it fails.
@@ -47,6 +50,13 @@ fn main() -> ExitCode {
         Command::Apiserver(serve) => block_on(serve.run()),
         // A build is over before a runtime would have started.
         Command::Build(build) => build.run(),
+        Command::Template(template) => {
+            let printed = template.run();
+            print!("{}", printed.out);
+            eprint!("{}", printed.err);
+            // Ends here, with what was rendered still in memory.
+            std::process::exit(i32::from(printed.failed))
+        }
     };
     match outcome {
         Ok(code) => code,
