@@ -38,6 +38,8 @@ pub(super) async fn handle(
     let allowed = server.authorize_attributes(&user, &attributes(parts, &route, verb));
     let answer = match &route {
         Route::Resource(path) => {
+            let created = body.as_ref().ok().filter(|_| verb == Some(Verb::Create));
+            let new = created.and_then(|body| name_in(body)).unwrap_or_default();
             let work = |call: Option<&mut Call>| {
                 allowed?;
                 resource(server, parts, &query, path, &user, call, body)
@@ -46,9 +48,8 @@ pub(super) async fn handle(
             match (known, verb) {
                 (Some(resource), Some(verb)) => {
                     let target = path.target(resource);
-                    let name = body.as_ref().ok().filter(|_| verb == Verb::Create).and_then(|body| name_in(body));
                     let call = Call::new(&user, verb, &target, query.get("dryRun").is_some());
-                    let call = call.named(&name.unwrap_or_default());
+                    let call = call.named(&new);
                     server.carry_out(call, |call| work(Some(call))).await
                 }
                 // What is not served cannot be asked for.
