@@ -1,5 +1,6 @@
 //! The command line of the GitOps toolkit, built from its public API only.
 
+mod apiserver;
 mod build;
 mod plan;
 mod run;
@@ -23,6 +24,8 @@ enum Command {
     Run(run::Run),
     /// Show what a run would change, and change nothing
     Plan(plan::Plan),
+    /// Serve an API server in memory, until Ctrl-C
+    Apiserver(apiserver::Serve),
     /// Build without applying
     #[command(subcommand)]
     Build(build::Build),
@@ -33,8 +36,7 @@ enum Command {
 /// What a command ends with when it fails.
 type Failure = Box<dyn std::error::Error>;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -43,9 +45,11 @@ async fn main() -> ExitCode {
     // `plan` says with 1 that something would change, so its errors are told apart by 2, as in `flux diff`.
     let failure = if matches!(arguments.command, Command::Plan(_)) { ExitCode::from(2) } else { ExitCode::FAILURE };
     let outcome = match arguments.command {
-        Command::Run(run) => run.run().await,
-        Command::Plan(plan) => plan.run().await,
-        Command::Build(build) => build.run().await,
+        Command::Run(run) => block_on(run.run()),
+        Command::Plan(plan) => block_on(plan.run()),
+        Command::Apiserver(serve) => block_on(serve.run()),
+        // A build is over before a runtime would have started.
+        Command::Build(build) => build.run(),
         Command::Template(template) => {
             let printed = template.run();
             print!("{}", printed.out);
@@ -61,4 +65,8 @@ async fn main() -> ExitCode {
             failure
         }
     }
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Runtime::new()?.block_on(work)
 }

@@ -1,6 +1,6 @@
 //! Values files.
 
-use flux_core::yaml::{self, ReadOptions};
+use flux_core::yaml::{self, Dialect, ReadOptions};
 use serde_json::Value as Json;
 
 use super::Table;
@@ -82,24 +82,7 @@ pub fn merge_maps(base: &mut Table, over: Table) {
     }
 }
 
-/// A fault of a YAML text in the words of Go's reader, which counts the lines of some faults from zero.
+/// A fault of a YAML text in the words of Go's reader.
 pub(crate) fn yaml_fault(error: &yaml::YamlError) -> String {
-    let text = error.to_string();
-    if let Some((_, value)) = text.split_once(": unsupported value: ") {
-        return format!("error converting YAML to JSON: json: unsupported value: {value}");
-    }
-    let Some(rest) = text.strip_prefix("yaml: line ") else {
-        return format!("error converting YAML to JSON: {text}");
-    };
-    let Some((place, message)) = rest.split_once(": ") else {
-        return format!("error converting YAML to JSON: {text}");
-    };
-    let line: usize = place.split(',').next().and_then(|line| line.parse().ok()).unwrap_or(1);
-    let message = message.split(" while ").next().unwrap_or(message);
-    let from_parser = message.starts_with("did not find expected") && !message.contains("':'");
-    let line = if from_parser { line.saturating_sub(1) } else { line };
-    if line == 0 {
-        return format!("error converting YAML to JSON: yaml: {message}");
-    }
-    format!("error converting YAML to JSON: yaml: line {line}: {message}")
+    format!("error converting YAML to JSON: {}", error.in_go(Dialect::Lax))
 }
