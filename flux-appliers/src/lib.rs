@@ -10,3 +10,5 @@ pub mod kustomize;
 pub mod raw;
 #[cfg(feature = "ssa")]
 pub mod ssa;
+#[cfg(feature = "substitute")]
+pub mod substitute;

@@ -7,20 +7,32 @@ use async_trait::async_trait;
 
 use crate::artifact::Artifact;
 use crate::context::{Context, Interrupted};
+use crate::digest::Digest;
 use crate::error::{BoxError, Class};
 use crate::manifests::{DuplicateObject, Manifests, Origin};
 
-/// Turns the files of an artifact into objects. Reads nothing but the artifact: no disk, network, clock or environment.
+/// Turns the files of an artifact into objects. Reads nothing but the artifact, and what [`inputs`](Self::inputs) tells
+/// of: no disk, network, clock or environment.
 #[async_trait]
 pub trait Renderer: fmt::Debug + Send + Sync {
     /// All objects, in order.
     async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, RenderError>;
+
+    /// A digest over what the objects depend on beside the files of the artifact, such as values in a cluster; `None`
+    /// when there is nothing. As long as it and the files stay the same, nothing is rendered again.
+    async fn inputs(&self, _cx: &Context) -> Result<Option<Digest>, RenderError> {
+        Ok(None)
+    }
 }
 
 #[async_trait]
 impl<T: Renderer + ?Sized> Renderer for Arc<T> {
     async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, RenderError> {
         (**self).render(cx, artifact).await
+    }
+
+    async fn inputs(&self, cx: &Context) -> Result<Option<Digest>, RenderError> {
+        (**self).inputs(cx).await
     }
 }
 

@@ -22,11 +22,19 @@ pub(super) struct PipelineUnit {
     pub(super) pipeline: Pipeline,
     /// What was stored last, once it was loaded.
     state: Mutex<Option<PipelineState>>,
-    /// What the last artifact rendered to: the same files are not rendered again.
-    rendered: Mutex<Option<(Artifact, Manifests)>>,
+    /// What the last artifact rendered to: the same files with the same other inputs are not rendered again.
+    rendered: Mutex<Option<Rendered>>,
     attempted: Mutex<Option<Revision>>,
     /// Everything it owns is to be deleted, and then itself.
     pub(super) deleting: AtomicBool,
+}
+
+/// What was rendered, and from what.
+#[derive(Debug)]
+struct Rendered {
+    artifact: Artifact,
+    inputs: Option<Digest>,
+    manifests: Manifests,
 }
 
 impl PipelineUnit {
@@ -97,13 +105,16 @@ impl PipelineUnit {
 
     /// The objects of an artifact: those of the last run if the files are the same.
     async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, crate::RenderError> {
-        if let Some((last, manifests)) = &*lock(&self.rendered)
-            && (last.tree.ptr_eq(&artifact.tree) || last.tree.digest() == artifact.tree.digest())
+        let inputs = cx.run(self.pipeline.renderer.inputs(cx)).await??;
+        if let Some(last) = &*lock(&self.rendered)
+            && last.inputs == inputs
+            && (last.artifact.tree.ptr_eq(&artifact.tree) || last.artifact.tree.digest() == artifact.tree.digest())
         {
-            return Ok(manifests.clone());
+            return Ok(last.manifests.clone());
         }
         let manifests = self.pipeline.render(cx, artifact).await?;
-        *lock(&self.rendered) = Some((artifact.clone(), manifests.clone()));
+        let rendered = Rendered { artifact: artifact.clone(), inputs, manifests: manifests.clone() };
+        *lock(&self.rendered) = Some(rendered);
         Ok(manifests)
     }
 
@@ -135,7 +146,7 @@ impl PipelineUnit {
             && let Some(revision) = cx.revision()
             && error.class() != Class::Cancelled
         {
-            let digest = lock(&self.rendered).as_ref().map(|(_, manifests)| manifests.digest().clone());
+            let digest = lock(&self.rendered).as_ref().map(|rendered| rendered.manifests.digest().clone());
             let digest = digest.unwrap_or_else(|| Digest::sha256(b""));
             state.history.record(&digest, "ReconciliationFailed", revision, cx.now());
         }
