@@ -29,7 +29,7 @@ pub mod time;
 pub mod tree;
 pub mod yaml;
 
-pub use applier::{Applier, ApplyError, Health, HealthStatus, Outcome, Report};
+pub use applier::{Applier, ApplyError, Health, HealthStatus, Outcome, Report, Standing};
 pub use artifact::{Artifact, Revision};
 pub use cluster::{Cluster, ClusterError};
 pub use context::{Context, Interrupted};

@@ -53,7 +53,7 @@ impl ServerSideApplier {
         };
         let (id, digest) = (desired.id(), desired.digest());
         if takeover.is_none() && !drift::differs(live, &result) {
-            lock(&self.record).settle(id, digest, live);
+            self.settle(cx, id, digest, live);
             return Ok(change(Action::Unchanged));
         }
         let drifted = lock(&self.record).was_desired(&id, &digest);

@@ -62,6 +62,7 @@ pub(super) async fn teardown(applier: &ServerSideApplier, cx: &Context, owned: &
             }
         }
     }
+    applier.forget_all_but(|id| report.inventory.contains(id));
     report.error = ApplyError::of_several(errors);
     report
 }

@@ -65,8 +65,8 @@ impl Renderer for SubstitutingRenderer {
         Ok(cx.run_blocking(move |_| substitution.manifests(&manifests)).await??)
     }
 
-    async fn inputs(&self, cx: &Context) -> Result<Option<Digest>, RenderError> {
-        let inner = self.inner.inputs(cx).await?;
+    async fn inputs(&self, cx: &Context, artifact: &Artifact) -> Result<Option<Digest>, RenderError> {
+        let inner = self.inner.inputs(cx, artifact).await?;
         let own = match &self.from {
             Some(_) => Some(self.variables(cx).await?.digest()),
             None => None,

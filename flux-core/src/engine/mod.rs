@@ -4,6 +4,7 @@
 //! and, when there is one, supersedes the pipelines that follow it; a pipeline also runs at its own interval, which
 //! repairs drift. What a pipeline owns and has applied is kept in a [`StateStore`], so that a restart changes nothing.
 
+mod pace;
 mod pipeline;
 mod pipeline_unit;
 mod source_unit;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use futures::Stream;
 
+use crate::applier::DriftNotify;
 use crate::artifact::Artifact;
 use crate::context::Context;
 use crate::error::Class;
@@ -82,8 +84,22 @@ impl Engine {
     /// as its source has an artifact.
     pub fn add_pipeline(&self, pipeline: Pipeline) {
         let (unit, schedule) = (pipeline.unit.clone(), pipeline.schedule.clone());
-        lock(&self.units.pipelines).insert(unit.clone(), Arc::new(PipelineUnit::new(pipeline)));
+        let entry = Arc::new(PipelineUnit::new(pipeline));
+        entry.pipeline.applier.on_drift(self.repair(&entry));
+        lock(&self.units.pipelines).insert(unit.clone(), entry);
         self.handle.put(unit, schedule);
+    }
+
+    /// What a pipeline's applier calls when something has drifted.
+    fn repair(&self, entry: &Arc<PipelineUnit>) -> DriftNotify {
+        let (entry, handle) = (Arc::downgrade(entry), self.handle.clone());
+        Arc::new(move || {
+            if let Some(entry) = entry.upgrade()
+                && let Some(delay) = entry.pace.drifted(tokio::time::Instant::now())
+            {
+                handle.trigger_after(entry.pipeline.unit.clone(), delay);
+            }
+        })
     }
 
     /// Stops looking at a source. What its pipelines have applied stays.

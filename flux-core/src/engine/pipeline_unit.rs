@@ -3,9 +3,10 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::pace::Pace;
 use super::pipeline::{apply_failed, build_failed};
 use super::{Pipeline, lock};
-use crate::applier::{ApplyError, Report};
+use crate::applier::{ApplyError, Report, Standing};
 use crate::artifact::{Artifact, Revision};
 use crate::context::Context;
 use crate::digest::Digest;
@@ -15,6 +16,7 @@ use crate::manifests::Manifests;
 use crate::plan::Plan;
 use crate::reconcile::{Next, ReconcileError};
 use crate::store::{PipelineState, StateError, StateStore};
+use crate::tree::Reads;
 
 /// One pipeline and what it remembers between runs.
 #[derive(Debug)]
@@ -22,17 +24,19 @@ pub(super) struct PipelineUnit {
     pub(super) pipeline: Pipeline,
     /// What was stored last, once it was loaded.
     state: Mutex<Option<PipelineState>>,
-    /// What the last artifact rendered to: the same files with the same other inputs are not rendered again.
+    /// What was rendered last: as long as nothing changes that was read for it, it is not rendered again.
     rendered: Mutex<Option<Rendered>>,
     attempted: Mutex<Option<Revision>>,
+    /// How soon drift is repaired.
+    pub(super) pace: Pace,
     /// Everything it owns is to be deleted, and then itself.
     pub(super) deleting: AtomicBool,
 }
 
-/// What was rendered, and from what.
-#[derive(Debug)]
+/// Objects, and what they were made from.
+#[derive(Clone, Debug)]
 struct Rendered {
-    artifact: Artifact,
+    reads: Reads,
     inputs: Option<Digest>,
     manifests: Manifests,
 }
@@ -44,6 +48,7 @@ impl PipelineUnit {
             state: Mutex::default(),
             rendered: Mutex::default(),
             attempted: Mutex::default(),
+            pace: Pace::default(),
             deleting: AtomicBool::new(false),
         }
     }
@@ -67,6 +72,7 @@ impl PipelineUnit {
     ) -> Result<Next, ReconcileError> {
         let cx = cx.clone().with_artifact(artifact.clone());
         *lock(&self.attempted) = Some(artifact.revision.clone());
+        self.pace.begun();
         let mut state = self.load(store).await?;
         let outcome = self.bring_about(&cx, store, &artifact, &mut state).await;
         if let Err(error) = &outcome
@@ -85,6 +91,10 @@ impl PipelineUnit {
         state: &mut PipelineState,
     ) -> Result<Next, ReconcileError> {
         let manifests = self.render(cx, artifact).await.map_err(build_failed)?;
+        if self.stands(&manifests, state) {
+            self.take_up(&artifact.revision);
+            return Ok(Next::Interval);
+        }
         let plan = self.plan(cx, &manifests, state).await?;
         if !plan.is_empty() || state.inventory != plan.inventory() {
             self.apply(cx, store, plan, state).await?;
@@ -103,17 +113,30 @@ impl PipelineUnit {
         Ok(Next::Interval)
     }
 
-    /// The objects of an artifact: those of the last run if the files are the same.
-    async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, crate::RenderError> {
-        let inputs = cx.run(self.pipeline.renderer.inputs(cx)).await??;
-        if let Some(last) = &*lock(&self.rendered)
-            && last.inputs == inputs
-            && (last.artifact.tree.ptr_eq(&artifact.tree) || last.artifact.tree.digest() == artifact.tree.digest())
-        {
-            return Ok(last.manifests.clone());
+    /// Whether the last run applied just this and the applier knows that it is still in place: nothing is left to do.
+    fn stands(&self, manifests: &Manifests, state: &PipelineState) -> bool {
+        let enough = if self.pipeline.wait { Standing::Ready } else { Standing::InPlace };
+        state.last_applied_revision.is_some() && self.pipeline.applier.standing(manifests, &state.inventory) >= enough
+    }
+
+    /// A revision changed nothing for this pipeline. That is not worth a write: after a restart it is found again.
+    fn take_up(&self, revision: &Revision) {
+        if let Some(state) = &mut *lock(&self.state) {
+            state.last_applied_revision = Some(revision.clone());
+            state.last_attempted_revision = Some(revision.clone());
         }
-        let manifests = self.pipeline.render(cx, artifact).await?;
-        let rendered = Rendered { artifact: artifact.clone(), inputs, manifests: manifests.clone() };
+    }
+
+    /// The objects of an artifact: those of the last run if nothing changed that was read for them.
+    async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, crate::RenderError> {
+        let inputs = self.pipeline.renderer.inputs(cx, artifact).await?;
+        let last = lock(&self.rendered).clone();
+        if let Some(last) = last.filter(|last| last.inputs == inputs && last.reads.hold_in(&artifact.tree)) {
+            return Ok(last.manifests);
+        }
+        let (tree, tracker) = artifact.tree.tracked();
+        let manifests = self.pipeline.render(cx, &Artifact { tree, ..artifact.clone() }).await?;
+        let rendered = Rendered { reads: tracker.reads(), inputs, manifests: manifests.clone() };
         *lock(&self.rendered) = Some(rendered);
         Ok(manifests)
     }
