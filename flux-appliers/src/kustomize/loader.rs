@@ -18,6 +18,32 @@ pub trait RemoteBases: Send + Sync + std::fmt::Debug {
     fn resolve(&self, url: &str) -> Result<(Tree, String), String>;
 }
 
+/// What a build reads a file for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Purpose<'a> {
+    /// Manifests, patches, kustomizations.
+    Manifest,
+    /// An entry of a generated Secret.
+    SecretFile {
+        /// The entry.
+        key: &'a str,
+    },
+    /// An environment file of a generated Secret.
+    SecretEnv,
+    /// Anything else, such as an entry of a generated ConfigMap.
+    Other,
+}
+
+/// Changes files when a build reads them: decryption.
+pub trait FileFilter: Send + Sync + std::fmt::Debug {
+    /// The content that is read in place of a file's own. `path` counts from the root of the tree.
+    ///
+    /// # Errors
+    /// A text that says why there is none; it becomes the build's error.
+    fn read(&self, path: &str, purpose: Purpose<'_>, content: Bytes) -> Result<Bytes, String>;
+}
+
 /// The view that one kustomization has of its tree.
 #[derive(Debug, Clone)]
 pub(super) struct Loader {
@@ -28,6 +54,7 @@ pub(super) struct Loader {
     /// Whether files outside the root are refused.
     restricted: bool,
     remotes: Option<Arc<dyn RemoteBases>>,
+    filter: Option<Arc<dyn FileFilter>>,
 }
 
 /// The directory that a path leads to from another; `None` where it leaves the tree. A leading slash is the tree's root.
@@ -82,7 +109,12 @@ impl Loader {
                 false => Cause::NotFound { path: path.to_owned() },
             });
         }
-        Ok(Self { tree, root, visited: Vec::new(), restricted, remotes })
+        Ok(Self { tree, root, visited: Vec::new(), restricted, remotes, filter: None })
+    }
+
+    /// The same, with files changed when they are read.
+    pub(super) fn filtered(self, filter: Option<Arc<dyn FileFilter>>) -> Self {
+        Self { filter, ..self }
     }
 
     /// The kustomization's directory, without a leading slash.
@@ -100,8 +132,13 @@ impl Loader {
         join(&self.root, path).is_some_and(|path| self.tree.is_file(&path))
     }
 
-    /// Reads a file.
+    /// Reads a file of manifests.
     pub(super) fn load(&self, path: &str) -> Result<Bytes, Cause> {
+        self.load_for(path, Purpose::Manifest)
+    }
+
+    /// Reads a file.
+    pub(super) fn load_for(&self, path: &str, purpose: Purpose<'_>) -> Result<Bytes, Cause> {
         if path.starts_with("http://") || path.starts_with("https://") {
             return Err(Cause::Unsupported(format!("'{path}' is a remote file; only files of the source are read")));
         }
@@ -119,7 +156,14 @@ impl Loader {
         if self.restricted && !is_within(dir, &self.root) {
             return Err(outside());
         }
-        self.tree.read(&resolved).map_err(|_| missing())
+        let content = self.tree.read(&resolved).map_err(|_| missing())?;
+        match &self.filter {
+            Some(filter) => {
+                let failed = |problem| Cause::Filter { path: resolved.clone(), problem };
+                filter.read(&resolved, purpose, content).map_err(failed)
+            }
+            None => Ok(content),
+        }
     }
 
     /// The view of a kustomization that this one names.
@@ -159,7 +203,7 @@ impl Loader {
             )));
         };
         let (tree, path) = remotes.resolve(url).map_err(|why| Cause::Unsupported(format!("'{url}': {why}")))?;
-        Loader::new(tree, &path, true, Some(Arc::clone(remotes)))
+        Ok(Loader::new(tree, &path, true, Some(Arc::clone(remotes)))?.filtered(self.filter.clone()))
     }
 }
 

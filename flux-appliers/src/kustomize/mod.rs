@@ -41,6 +41,7 @@ mod kustomization;
 mod load;
 mod loader;
 mod merge;
+mod metadata;
 mod node;
 mod origin;
 mod path;
@@ -62,7 +63,8 @@ use serde_json::Value;
 
 pub use error::{BuildError, Cause};
 pub use flux::{CommonMetadata, FluxImage, FluxKustomization, FluxPatch, FluxSelector};
-pub use loader::RemoteBases;
+pub use loader::{FileFilter, Purpose, RemoteBases};
+pub use metadata::CommonMetadataRenderer;
 pub use renderer::KustomizeRenderer;
 
 use build::Build;
@@ -116,6 +118,8 @@ pub struct BuildOptions {
     pub cancel: Option<Arc<AtomicBool>>,
     /// Supplies bases that are named by URL.
     pub remotes: Option<Arc<dyn RemoteBases>>,
+    /// Changes files when they are read.
+    pub filter: Option<Arc<dyn FileFilter>>,
 }
 
 impl BuildOptions {
@@ -204,28 +208,10 @@ pub fn build_with(
 ) -> Result<Output, BuildError> {
     let kustomization = flux::generate(tree, path, settings, options.limits.yaml)?;
     let mut output = run(tree, path, Some(kustomization), options)?;
-    let CommonMetadata { labels, annotations } = &settings.common_metadata;
     for object in &mut output.objects {
-        set_metadata(&mut object.value, "labels", labels);
-        set_metadata(&mut object.value, "annotations", annotations);
+        settings.common_metadata.put_on(&mut object.value);
     }
     Ok(output)
-}
-
-fn set_metadata(object: &mut Value, field: &str, entries: &std::collections::BTreeMap<String, String>) {
-    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-    if entries.is_empty() {
-        return;
-    }
-    let map = metadata.entry(field).or_insert_with(|| Value::Object(serde_json::Map::new()));
-    if map.is_null() {
-        *map = Value::Object(serde_json::Map::new());
-    }
-    if let Some(map) = map.as_object_mut() {
-        for (key, value) in entries {
-            map.insert(key.clone(), value.as_str().into());
-        }
-    }
 }
 
 fn run(
@@ -235,7 +221,7 @@ fn run(
     options: &BuildOptions,
 ) -> Result<Output, BuildError> {
     let restricted = !options.load_outside_root;
-    let loader = Loader::new(tree.clone(), path, restricted, options.remotes.clone())?;
+    let loader = Loader::new(tree.clone(), path, restricted, options.remotes.clone())?.filtered(options.filter.clone());
     let mut build = Build::new(options);
     let list = build.run(loader, given)?;
     let mut objects = Vec::with_capacity(list.len());

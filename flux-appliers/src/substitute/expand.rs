@@ -97,13 +97,7 @@ impl Expander<'_> {
         Ok(value[found.unwrap_or(0)..].to_vec())
     }
 
-    fn replace(
-        &mut self,
-        value: &[u8],
-        which: Which,
-        from: &[u8],
-        to: Option<&[u8]>,
-    ) -> Result<Vec<u8>, ExpandError> {
+    fn replace(&mut self, value: &[u8], which: Which, from: &[u8], to: Option<&[u8]>) -> Result<Vec<u8>, ExpandError> {
         let fits = match which {
             Which::First | Which::All => true,
             Which::Prefix => to.is_some() && value.starts_with(from),

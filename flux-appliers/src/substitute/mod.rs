@@ -25,8 +25,8 @@
 //!
 //! # In objects
 //! The text that is substituted is the object as YAML, and what comes out is read as YAML again: a value of `3` in
-//! `replicas: ${n}` is a number, also where the file had it in quotes, which are gone by then. To keep it a string the
-//! quotes must be part of the value or of what surrounds it, as in `"\"${n}\""`.
+//! `replicas: ${n}` is a number, also where the file had it in quotes, which are gone by then. To keep it a text, a variable
+//! must bring the quotes: `${quote}${n}${quote}` with `"` as the value of `quote`.
 //!
 //! # Unlike Flux
 //! The schemas of custom resource definitions are left as they are: their descriptions speak of variables and mean none.
@@ -169,12 +169,8 @@ impl Substitution {
 
     fn manifest(&self, manifest: &Manifest) -> Result<Manifest, SubstituteError> {
         let Manifest { object, origin } = manifest;
-        let failed = |(field, cause)| SubstituteError {
-            origin: origin.clone(),
-            object: object.id().to_string(),
-            field,
-            cause,
-        };
+        let failed =
+            |(field, cause)| SubstituteError { origin: origin.clone(), object: object.id().to_string(), field, cause };
         Ok(Manifest { object: self.object(object).map_err(failed)?, origin: origin.clone() })
     }
 
@@ -236,7 +232,8 @@ fn versions_of(value: &mut Value) -> impl Iterator<Item = &mut Map<String, Value
 fn without_schemas(object: &Object) -> (Value, Vec<Option<Value>>) {
     let mut value = Value::Object(object.as_map().clone());
     let defines = object.kind() == "CustomResourceDefinition" && object.gvk().group == "apiextensions.k8s.io";
-    let schemas = if defines { versions_of(&mut value).map(|version| version.remove("schema")).collect() } else { Vec::new() };
+    let schemas =
+        if defines { versions_of(&mut value).map(|version| version.remove("schema")).collect() } else { Vec::new() };
     (value, schemas)
 }
 

@@ -73,7 +73,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<Part>, Syntax> {
     let mut parser = Parser { rest: text, depth: 0 };
     let mut parts = Vec::new();
     while !parser.rest.is_empty() {
-        let part = if parser.take("${") { parser.variable()? } else { Part::Text(parser.text(|_| true, Escapes::Dollar)) };
+        let part =
+            if parser.take("${") { parser.variable()? } else { Part::Text(parser.text(|_| true, Escapes::Dollar)) };
         parts.push(part);
     }
     Ok(parts)
@@ -175,7 +176,11 @@ impl Parser<'_> {
             }
             Some(':') => {
                 self.take(":");
-                if ["=", "-", "?", "+"].iter().any(|sign| self.take(sign)) { self.default()? } else { self.substring()? }
+                if ["=", "-", "?", "+"].iter().any(|sign| self.take(sign)) {
+                    self.default()?
+                } else {
+                    self.substring()?
+                }
             }
             Some(',' | '^') => self.case()?,
             Some('/') => self.replace()?,

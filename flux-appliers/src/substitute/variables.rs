@@ -163,9 +163,9 @@ impl Variables {
             let (kind, namespace, name) = (*kind, namespace.to_owned(), name.clone());
             let object = ObjectId::new("", kind.name(), &*namespace, &*name).at("v1");
             match cluster.get(cx, &object).await {
-                Ok(Some(object)) => self
-                    .set_all(&object)
-                    .map_err(|problem| VariablesError::Entry { kind, namespace, name, problem })?,
+                Ok(Some(object)) => {
+                    self.set_all(&object).map_err(|problem| VariablesError::Entry { kind, namespace, name, problem })?
+                }
                 Ok(None) if *optional => {}
                 Ok(None) => return Err(VariablesError::NotFound { kind, namespace, name }),
                 Err(error) => return Err(VariablesError::Read { kind, namespace, name, error }),

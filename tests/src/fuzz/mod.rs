@@ -5,7 +5,10 @@
 //! `tests/fuzz` searches for hours, guided by coverage; the test `fuzz` replays the committed seeds and seeded mutations of
 //! them in every test run.
 
+mod cel;
 mod mutate;
+mod sops;
+mod substitute;
 mod yaml;
 
 pub use mutate::Mutator;
@@ -20,7 +23,12 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: &[Target] = &[Target { name: "yaml", run: yaml::read_and_write }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "cel", run: cel::evaluate },
+    Target { name: "sops", run: sops::read },
+    Target { name: "substitute", run: substitute::expand },
+    Target { name: "yaml", run: yaml::read_and_write },
+];
 
 /// Feeds one input to the target of this name.
 ///
