@@ -36,6 +36,12 @@ pub trait Applier: fmt::Debug + Send + Sync {
         Standing::Unknown
     }
 
+    /// The place that objects are brought to: two appliers with equal places work on the same objects. With it pipelines
+    /// hand objects over to each other; none keeps a pipeline to itself.
+    fn place(&self) -> Option<Arc<str>> {
+        None
+    }
+
     /// Has `notify` called when an object that was applied is no longer as it was applied, for as long as this applier
     /// lives. An applier that does not follow its objects never calls it: drift is found at the next interval.
     fn on_drift(&self, _notify: DriftNotify) {}
@@ -76,6 +82,10 @@ impl<T: Applier + ?Sized> Applier for Arc<T> {
 
     fn standing(&self, desired: &Manifests, owned: &Inventory) -> Standing {
         (**self).standing(desired, owned)
+    }
+
+    fn place(&self) -> Option<Arc<str>> {
+        (**self).place()
     }
 
     fn on_drift(&self, notify: DriftNotify) {

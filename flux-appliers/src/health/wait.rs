@@ -1,6 +1,6 @@
 //! Waiting until objects are ready, told by watches.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ impl Wait<'_> {
 
     /// One watch for each kind and namespace; none if one of them cannot be had.
     async fn watches(&self, cx: &Context, objects: &[ObjectRef]) -> Option<SelectAll<WatchStream>> {
-        let mut groups: HashMap<(Gvk, &str), Vec<&str>> = HashMap::new();
+        let mut groups: BTreeMap<(Gvk, &str), Vec<&str>> = BTreeMap::new();
         for object in objects {
             groups.entry((object.gvk(), &object.id.namespace)).or_default().push(&object.id.name);
         }

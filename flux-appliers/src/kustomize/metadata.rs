@@ -52,13 +52,14 @@ impl CommonMetadata {
     }
 
     pub(super) fn put_on(&self, object: &mut Value) {
-        let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-        put(metadata, "labels", &self.labels);
-        put(metadata, "annotations", &self.annotations);
+        set_metadata(object, "labels", &self.labels);
+        set_metadata(object, "annotations", &self.annotations);
     }
 }
 
-fn put(metadata: &mut Map<String, Value>, field: &str, entries: &BTreeMap<String, String>) {
+/// Sets labels or annotations of an object.
+pub(crate) fn set_metadata(object: &mut Value, field: &str, entries: &BTreeMap<String, String>) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
     if entries.is_empty() {
         return;
     }

@@ -27,6 +27,10 @@ impl Known {
     fn is_in_place(&self) -> bool {
         self.now.is_some() && self.now == self.settled
     }
+
+    fn is_of(&self, interest: &Arc<dyn Interest>) -> bool {
+        std::ptr::addr_eq(self.interest.as_ptr(), Arc::as_ptr(interest))
+    }
 }
 
 /// What is known of every object that is followed.
@@ -81,17 +85,18 @@ impl Ledger {
         self.0.entry(object.id.clone()).or_insert_with(unseen).settled = None;
     }
 
-    pub(super) fn retain(&mut self, interest: &Weak<dyn Interest>, wanted: impl Fn(&ObjectId) -> bool) {
-        self.0.retain(|id, known| !known.interest.ptr_eq(interest) || wanted(id));
+    pub(super) fn retain(&mut self, interest: &Arc<dyn Interest>, wanted: impl Fn(&ObjectId) -> bool) {
+        self.0.retain(|id, known| !known.is_of(interest) || wanted(id));
     }
 
-    pub(super) fn in_place(&self, id: &ObjectId) -> Option<Observed> {
-        let known = self.0.get(id).filter(|known| known.is_in_place())?;
+    /// The live state of an object that is as `interest` settled it: another pipeline may have it meanwhile.
+    pub(super) fn in_place(&self, interest: &Arc<dyn Interest>, id: &ObjectId) -> Option<Observed> {
+        let known = self.0.get(id).filter(|known| known.is_in_place() && known.is_of(interest))?;
         Some(Observed { uid: known.uid.clone(), resource_version: known.resource_version.clone() })
     }
 
-    pub(super) fn health(&self, id: &ObjectId) -> Option<ObjectHealth> {
-        let known = self.0.get(id)?;
+    pub(super) fn health(&self, interest: &Arc<dyn Interest>, id: &ObjectId) -> Option<ObjectHealth> {
+        let known = self.0.get(id).filter(|known| known.is_of(interest))?;
         Some(ObjectHealth { id: id.clone(), status: known.health, message: known.message.clone() })
     }
 
@@ -140,8 +145,9 @@ impl Ledger {
                 && !listed(id)
                 && !is_newer(&known.resource_version, revision)
         };
-        let gone: Vec<ObjectId> =
+        let mut gone: Vec<ObjectId> =
             self.0.iter().filter(|(id, known)| gone(id, known)).map(|(id, _)| id.clone()).collect();
+        gone.sort_unstable();
         gone.iter().filter_map(|id| self.gone(id, false)).collect()
     }
 

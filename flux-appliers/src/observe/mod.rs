@@ -16,7 +16,7 @@ mod ledger;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flux_core::applier::{DriftNotify, ObjectHealth};
@@ -135,25 +135,29 @@ impl Observer {
     }
 
     /// Of what belongs to `interest`, only what is wanted is followed any longer.
-    pub(crate) fn retain(&self, interest: &Weak<dyn Interest>, wanted: impl Fn(&ObjectId) -> bool) {
+    pub(crate) fn retain(&self, interest: &Arc<dyn Interest>, wanted: impl Fn(&ObjectId) -> bool) {
         self.0.lock().ledger.retain(interest, wanted);
     }
 
     /// The live state of an object that is known to be as it was settled.
-    pub(crate) fn in_place(&self, object: &ObjectRef) -> Option<Observed> {
+    pub(crate) fn in_place(&self, interest: &Arc<dyn Interest>, object: &ObjectRef) -> Option<Observed> {
         let state = self.0.lock();
-        if state.is_live(&object.gvk()) { state.ledger.in_place(&object.id) } else { None }
+        if state.is_live(&object.gvk()) { state.ledger.in_place(interest, &object.id) } else { None }
     }
 
     /// What is known of a set as a whole.
-    pub(crate) fn standing<'a>(&self, objects: impl IntoIterator<Item = &'a ObjectRef>) -> Standing {
+    pub(crate) fn standing<'a>(
+        &self,
+        interest: &Arc<dyn Interest>,
+        objects: impl IntoIterator<Item = &'a ObjectRef>,
+    ) -> Standing {
         let state = self.0.lock();
         let mut standing = Standing::Ready;
         for object in objects {
-            if !state.is_live(&object.gvk()) || state.ledger.in_place(&object.id).is_none() {
+            if !state.is_live(&object.gvk()) || state.ledger.in_place(interest, &object.id).is_none() {
                 return Standing::Unknown;
             }
-            if state.ledger.health(&object.id).is_none_or(|health| health.status != HealthStatus::Current) {
+            if state.ledger.health(interest, &object.id).is_none_or(|health| health.status != HealthStatus::Current) {
                 standing = Standing::InPlace;
             }
         }
@@ -178,10 +182,11 @@ impl Observer {
     }
 
     /// The health of a set, if every object of it is being followed.
-    pub(crate) fn health(&self, objects: &[ObjectRef]) -> Option<Health> {
+    pub(crate) fn health(&self, interest: &Arc<dyn Interest>, objects: &[ObjectRef]) -> Option<Health> {
         let state = self.0.lock();
-        let health =
-            |object: &ObjectRef| state.is_live(&object.gvk()).then(|| state.ledger.health(&object.id)).flatten();
+        let health = |object: &ObjectRef| {
+            state.is_live(&object.gvk()).then(|| state.ledger.health(interest, &object.id)).flatten()
+        };
         Some(Health { objects: objects.iter().map(health).collect::<Option<_>>()? })
     }
 }

@@ -315,6 +315,17 @@ impl Run<'_> {
                     }
                 }
             }
+            if action == Action::Skip {
+                match self.applier.awaits_claimant(self.cx, &change.object).await {
+                    Ok(false) => {}
+                    // It stays ours until it is taken: should nobody want it after all, it is deleted.
+                    Ok(true) => continue,
+                    Err(error) => {
+                        self.errors.push(error);
+                        continue;
+                    }
+                }
+            }
             self.inventory.remove(id);
             self.outcomes.push(Outcome { id: id.clone(), action });
             if action == Action::Delete && !self.record(change, action, Vec::new()) {

@@ -66,7 +66,11 @@ impl Following {
         }
     }
 
-    fn interest(&self, applier: &ServerSideApplier) -> &Arc<Own> {
+    fn interest(&self, applier: &ServerSideApplier) -> Arc<dyn Interest> {
+        self.own(applier).clone()
+    }
+
+    fn own(&self, applier: &ServerSideApplier) -> &Arc<Own> {
         self.interest.get_or_init(|| {
             Arc::new(Own {
                 manager: applier.field_manager.clone(),
@@ -91,16 +95,14 @@ impl ServerSideApplier {
     pub(super) fn settle(&self, cx: &Context, id: ObjectId, digest: Digest, live: &Object) {
         lock(&self.record).settle(id, digest, live);
         if let Some(following) = &self.following {
-            let interest: Arc<dyn Interest> = following.interest(self).clone();
-            following.observer.settle(cx, &interest, live);
+            following.observer.settle(cx, &following.interest(self), live);
         }
     }
 
     /// What happens to an object from here on is our own doing.
     pub(super) fn unsettle(&self, object: &ObjectRef) {
         if let Some(following) = &self.following {
-            let interest: Arc<dyn Interest> = following.interest(self).clone();
-            following.observer.unsettle(&interest, object);
+            following.observer.unsettle(&following.interest(self), object);
         }
     }
 
@@ -108,8 +110,7 @@ impl ServerSideApplier {
     pub(super) fn forget_all_but(&self, wanted: impl Fn(&ObjectId) -> bool) {
         lock(&self.record).retain(&wanted);
         if let Some(following) = &self.following {
-            let interest: Arc<dyn Interest> = following.interest(self).clone();
-            following.observer.retain(&Arc::downgrade(&interest), wanted);
+            following.observer.retain(&following.interest(self), wanted);
         }
     }
 
@@ -119,7 +120,7 @@ impl ServerSideApplier {
         if !lock(&self.record).was_desired(&object.id, digest) {
             return None;
         }
-        following.observer.in_place(object)
+        following.observer.in_place(&following.interest(self), object)
     }
 
     /// The whole set was looked at.
@@ -148,7 +149,8 @@ impl ServerSideApplier {
         if !settled {
             return Standing::Unknown;
         }
-        let standing = following.observer.standing(prepared.entries.iter().map(|entry| &entry.object));
+        let entries = prepared.entries.iter().map(|entry| &entry.object);
+        let standing = following.observer.standing(&following.interest(self), entries);
         // Of objects that are not its own, the observer knows nothing.
         if self.health_checks.is_empty() { standing } else { standing.min(Standing::InPlace) }
     }
@@ -166,7 +168,7 @@ impl ServerSideApplier {
         objects: &[ObjectRef],
     ) -> Result<Option<Health>, ApplyError> {
         let Some(following) = &self.following else { return Ok(None) };
-        let mut changed = following.interest(self).changed.subscribe();
+        let mut changed = following.own(self).changed.subscribe();
         match cx.run(following.observer.until_live(objects)).await {
             Ok(true) => {}
             Ok(false) | Err(Interrupted::DeadlineExceeded) => return Ok(None),
@@ -174,7 +176,7 @@ impl ServerSideApplier {
         }
         loop {
             changed.borrow_and_update();
-            let Some(health) = following.observer.health(objects) else { return Ok(None) };
+            let Some(health) = following.observer.health(&following.interest(self), objects) else { return Ok(None) };
             let failed = health.objects.iter().any(|object| object.status == HealthStatus::Failed);
             let pending = health
                 .objects

@@ -91,6 +91,7 @@ pub struct ServerSideApplier {
     record: Mutex<Record>,
     prepared: Mutex<Option<Arc<Prepared>>>,
     following: Option<Following>,
+    place: Option<Arc<str>>,
 }
 
 impl ServerSideApplier {
@@ -118,6 +119,7 @@ impl ServerSideApplier {
             record: Mutex::default(),
             prepared: Mutex::default(),
             following: None,
+            place: None,
         }
     }
 
@@ -235,6 +237,14 @@ impl ServerSideApplier {
         self
     }
 
+    /// What the cluster is called among the pipelines of an engine: those that name the same hand objects over to each
+    /// other. Without a name, pipelines are taken to apply to one cluster when they were given the very same one.
+    #[must_use]
+    pub fn place(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.place = Some(name.into());
+        self
+    }
+
     /// The pipeline that owns what is applied.
     pub fn owner(&self) -> &Owner {
         &self.owner
@@ -299,6 +309,11 @@ impl Applier for ServerSideApplier {
 
     fn standing(&self, desired: &Manifests, owned: &Inventory) -> Standing {
         self.known_standing(desired, owned)
+    }
+
+    fn place(&self) -> Option<Arc<str>> {
+        let address = || format!("cluster at {:p}", Arc::as_ptr(&self.cluster)).into();
+        Some(self.place.clone().unwrap_or_else(address))
     }
 
     fn on_drift(&self, notify: DriftNotify) {

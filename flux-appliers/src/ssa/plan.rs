@@ -226,7 +226,7 @@ impl Planner<'_> {
                     continue;
                 }
             };
-            changes.push(self.applier.judge_stale(object.clone(), live.as_ref(), uids));
+            changes.push(self.applier.judge_stale(self.cx, object.clone(), live.as_ref(), uids).await);
         }
         ApplyError::of_several(errors).map_or(Ok(()), Err)
     }

@@ -1,25 +1,27 @@
 //! One pipeline in the engine: what it remembers, and one run of it.
 
-use std::sync::Mutex;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 use super::pace::Pace;
 use super::pipeline::{apply_failed, build_failed};
 use super::{Pipeline, lock};
-use crate::applier::{ApplyError, Report, Standing};
+use crate::applier::{ApplyError, Health, Report, Standing};
 use crate::artifact::{Artifact, Revision};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::Class;
 use crate::event::Severity;
 use crate::manifests::Manifests;
+use crate::object::ObjectId;
 use crate::plan::Plan;
 use crate::reconcile::{Next, ReconcileError};
 use crate::store::{PipelineState, StateError, StateStore};
 use crate::time::Timestamp;
-use crate::tree::Reads;
+use crate::tree::{Reads, Tree};
 
 /// One pipeline and what it remembers between runs.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(super) struct PipelineUnit {
     /// What was rendered last: as long as nothing changes that was read for it, it is not rendered again.
     rendered: Mutex<Option<Rendered>>,
     attempted: Mutex<Option<Revision>>,
+    /// How its objects were when they were last waited for.
+    pub(super) health: Mutex<Option<Health>>,
     /// How soon drift is repaired.
     pub(super) pace: Pace,
     /// Everything it owns is to be deleted, and then itself.
@@ -52,9 +56,12 @@ struct Outcome {
 /// Objects, and what they were made from.
 #[derive(Clone, Debug)]
 struct Rendered {
+    /// The newest tree for which it is known to hold.
+    tree: Tree,
     reads: Reads,
     inputs: Option<Digest>,
     manifests: Manifests,
+    ids: Arc<HashSet<ObjectId>>,
 }
 
 impl PipelineUnit {
@@ -64,6 +71,7 @@ impl PipelineUnit {
             state: Mutex::default(),
             rendered: Mutex::default(),
             attempted: Mutex::default(),
+            health: Mutex::default(),
             pace: Pace::default(),
             deleting: AtomicBool::new(false),
             outcome: Mutex::default(),
@@ -195,15 +203,46 @@ impl PipelineUnit {
     /// The objects of an artifact: those of the last run if nothing changed that was read for them.
     async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, crate::RenderError> {
         let inputs = self.pipeline.renderer.inputs(cx, artifact).await?;
+        let holds = |last: &Rendered| last.tree.ptr_eq(&artifact.tree) || last.reads.hold_in(&artifact.tree);
         let last = lock(&self.rendered).clone();
-        if let Some(last) = last.filter(|last| last.inputs == inputs && last.reads.hold_in(&artifact.tree)) {
-            return Ok(last.manifests);
-        }
-        let (tree, tracker) = artifact.tree.tracked();
-        let manifests = self.pipeline.render(cx, &Artifact { tree, ..artifact.clone() }).await?;
-        let rendered = Rendered { reads: tracker.reads(), inputs, manifests: manifests.clone() };
+        let rendered = match last.filter(|last| last.inputs == inputs && holds(last)) {
+            Some(last) => Rendered { tree: artifact.tree.clone(), ..last },
+            None => {
+                let (tree, tracker) = artifact.tree.tracked();
+                let manifests = self.pipeline.render(cx, &Artifact { tree, ..artifact.clone() }).await?;
+                let ids = manifests.iter().map(|manifest| manifest.object.id()).collect();
+                let (tree, reads) = (artifact.tree.clone(), tracker.reads());
+                Rendered { tree, reads, inputs, manifests, ids: Arc::new(ids) }
+            }
+        };
+        let manifests = rendered.manifests.clone();
         *lock(&self.rendered) = Some(rendered);
         Ok(manifests)
+    }
+
+    /// Whether this pipeline wants an object: says its newest artifact, or, as long as that cannot be rendered, whatever
+    /// it had before.
+    pub(super) async fn wants(
+        &self,
+        cx: &Context,
+        store: &dyn StateStore,
+        artifact: Option<&Artifact>,
+        object: &ObjectId,
+    ) -> bool {
+        let known = |rendered: &Option<Rendered>| rendered.as_ref().map(|last| (last.tree.clone(), last.ids.clone()));
+        let fresh = match artifact {
+            None => false,
+            Some(artifact) => {
+                let last = known(&lock(&self.rendered));
+                last.is_some_and(|(tree, _)| tree.ptr_eq(&artifact.tree)) || self.render(cx, artifact).await.is_ok()
+            }
+        };
+        let rendered = known(&lock(&self.rendered)).map(|(_, ids)| ids);
+        match rendered {
+            Some(ids) if fresh => ids.contains(object),
+            Some(ids) if ids.contains(object) => true,
+            _ => self.load(store).await.is_ok_and(|state| state.inventory.contains(object)),
+        }
     }
 
     async fn plan(&self, cx: &Context, manifests: &Manifests, state: &PipelineState) -> Result<Plan, ReconcileError> {
@@ -249,10 +288,13 @@ impl PipelineUnit {
         let failed = |error| apply_failed("HealthCheckFailed", error);
         let wait = cx.run(self.pipeline.applier.wait(cx, &state.inventory)).await;
         let health = wait.map_err(|interrupted| failed(interrupted.into()))?.map_err(failed)?;
-        if health.is_ready() {
-            return Ok(());
-        }
-        Err(failed(ApplyError::NotHealthy(format!("health check failed: {health}"))))
+        let outcome = if health.is_ready() {
+            Ok(())
+        } else {
+            Err(failed(ApplyError::NotHealthy(format!("health check failed: {health}"))))
+        };
+        *lock(&self.health) = Some(health);
+        outcome
     }
 
     /// Deletes everything that is owned, then what is remembered.

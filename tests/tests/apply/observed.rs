@@ -237,3 +237,28 @@ async fn after_a_while_the_whole_set_is_looked_at_again() {
         assert_eq!((dry_runs, writes), (0, 0), "{}", stage.world.face);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_ready_is_explained_down_to_its_cause() {
+    let world = faces().remove(0);
+    let stage = Stage::ready(world).await;
+    assert!(stage.engine.explain(&unit("b")).await.unwrap().is_settled());
+    stage.world.cluster.fail(|verb, dry_run, about| {
+        (verb == "apply" && dry_run && about.ends_with("/a")).then(|| ClusterError::api(403, "Forbidden", "not you"))
+    });
+    let applier = ServerSideApplier::new(stage.world.cluster.clone(), Owner::new("c", "flux-system"));
+    let schedule = Schedule::every(INTERVAL).after([unit("a")]);
+    let pipeline = Pipeline::new(unit("c"), repository(), RawRenderer::new("b"), applier).schedule(schedule);
+    stage.engine.add_pipeline(pipeline);
+    stage.source.set_files(files("2", "1")).unwrap();
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    let explanation = stage.engine.explain(&unit("c")).await.unwrap();
+    let text = explanation.to_string();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.contains("runs again")).collect();
+    assert!(lines[0].starts_with("Kustomization/flux-system/c is blocked"), "{text}");
+    assert!(lines[1].starts_with("  DependencyNotReady: dependency Kustomization/flux-system/a"), "{text}");
+    assert!(lines[2].starts_with("  Kustomization/flux-system/a is "), "{text}");
+    assert!(lines[2].contains(" to come"), "{text}");
+    assert!(lines[3].contains("a/app.yaml:1: ConfigMap/default/a dry-run failed (Forbidden): not you"), "{text}");
+    assert_eq!(explanation.causes.len(), 1, "{text}");
+}
