@@ -30,6 +30,9 @@ pub struct FluxKustomization {
     pub components: Vec<String>,
     /// Whether components that are not there are passed over (`spec.ignoreMissingComponents`).
     pub ignore_missing_components: bool,
+    /// What the objects say of their making, in place of what the kustomization asks for (`spec.buildMetadata`):
+    /// `originAnnotations`, `transformerAnnotations`.
+    pub build_metadata: Vec<String>,
     /// Labels and annotations for all objects (`spec.commonMetadata`).
     pub common_metadata: CommonMetadata,
 }
@@ -193,6 +196,9 @@ impl FluxKustomization {
                 }
             }
             target.components.get_or_insert_default().push(path.clone());
+        }
+        if !self.build_metadata.is_empty() {
+            target.build_metadata = Some(self.build_metadata.clone());
         }
         for image in &self.images {
             image.merge_into(target.images.get_or_insert_default());

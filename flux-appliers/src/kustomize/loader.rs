@@ -10,6 +10,32 @@ use super::chart::RemoteChart;
 use super::error::Cause;
 use super::remote::{RemoteBase, Remotes, is_file_address};
 
+/// What a build reads a file for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Purpose<'a> {
+    /// Manifests, patches, kustomizations.
+    Manifest,
+    /// An entry of a generated Secret.
+    SecretFile {
+        /// The entry.
+        key: &'a str,
+    },
+    /// An environment file of a generated Secret.
+    SecretEnv,
+    /// Anything else, such as an entry of a generated ConfigMap.
+    Other,
+}
+
+/// Changes files when a build reads them: decryption.
+pub trait FileFilter: Send + Sync + std::fmt::Debug {
+    /// The content that is read in place of a file's own. `path` counts from the root of the tree.
+    ///
+    /// # Errors
+    /// A text that says why there is none; it becomes the build's error.
+    fn read(&self, path: &str, purpose: Purpose<'_>, content: Bytes) -> Result<Bytes, String>;
+}
+
 /// The view that one kustomization has of its tree.
 #[derive(Debug, Clone)]
 pub(super) struct Loader {
@@ -23,6 +49,7 @@ pub(super) struct Loader {
     addresses: Vec<String>,
     remotes: Option<Arc<dyn Remotes>>,
     budget: Budget,
+    filter: Option<Arc<dyn FileFilter>>,
 }
 
 /// The directory that a path leads to from another; `None` where it leaves the tree. A leading slash is the tree's root.
@@ -64,7 +91,12 @@ impl Loader {
                 false => Cause::NotFound { path: path.to_owned() },
             });
         }
-        Ok(Self { tree, root, visited: Vec::new(), restricted, addresses: Vec::new(), remotes, budget })
+        Ok(Self { tree, root, visited: Vec::new(), restricted, addresses: Vec::new(), remotes, budget, filter: None })
+    }
+
+    /// The same, with files changed when they are read.
+    pub(super) fn filtered(self, filter: Option<Arc<dyn FileFilter>>) -> Self {
+        Self { filter, ..self }
     }
 
     /// The kustomization's directory, without a leading slash.
@@ -82,8 +114,13 @@ impl Loader {
         join(&self.root, path).is_some_and(|path| self.tree.is_file(&path))
     }
 
-    /// Reads a file.
+    /// Reads a file of manifests.
     pub(super) fn load(&self, path: &str) -> Result<Bytes, Cause> {
+        self.load_for(path, Purpose::Manifest)
+    }
+
+    /// Reads a file.
+    pub(super) fn load_for(&self, path: &str, purpose: Purpose<'_>) -> Result<Bytes, Cause> {
         if is_file_address(path) {
             return self.remote_file(path);
         }
@@ -103,7 +140,13 @@ impl Loader {
         }
         let data = self.tree.read(&resolved).map_err(|_| missing())?;
         self.budget.file(data.len())?;
-        Ok(data)
+        match &self.filter {
+            Some(filter) => {
+                let failed = |problem| Cause::Filter { path: resolved.clone(), problem };
+                filter.read(&resolved, purpose, data).map_err(failed)
+            }
+            None => Ok(data),
+        }
     }
 
     /// The view of a kustomization that this one names.
@@ -147,7 +190,8 @@ impl Loader {
             )));
         };
         let (tree, path) = remotes.base(base).map_err(|why| Cause::Unsupported(format!("'{url}': {why}")))?;
-        let mut loader = Loader::new(tree, &path, true, Some(Arc::clone(remotes)), self.budget.clone())?;
+        let loader = Loader::new(tree, &path, true, Some(Arc::clone(remotes)), self.budget.clone())?;
+        let mut loader = loader.filtered(self.filter.clone());
         loader.addresses = self.addresses.iter().chain([url]).cloned().collect();
         Ok(loader)
     }

@@ -51,6 +51,7 @@ mod kustomization;
 mod load;
 mod loader;
 mod merge;
+mod metadata;
 mod node;
 mod origin;
 mod path;
@@ -75,6 +76,9 @@ use serde_json::Value;
 pub use chart::{ChartOptions, RemoteChart};
 pub use error::{BuildError, Cause};
 pub use flux::{CommonMetadata, FluxImage, FluxKustomization, FluxPatch, FluxSelector};
+pub use loader::{FileFilter, Purpose};
+pub use metadata::CommonMetadataRenderer;
+pub(crate) use metadata::set_metadata;
 pub use remote::{RemoteBase, Remotes};
 pub use renderer::KustomizeRenderer;
 
@@ -134,6 +138,8 @@ pub struct BuildOptions {
     pub cancel: Option<Arc<AtomicBool>>,
     /// Supplies bases, files and charts that lie outside the tree.
     pub remotes: Option<Arc<dyn Remotes>>,
+    /// Changes files when they are read.
+    pub filter: Option<Arc<dyn FileFilter>>,
 }
 
 impl BuildOptions {
@@ -222,28 +228,10 @@ pub fn build_with(
 ) -> Result<Output, BuildError> {
     let kustomization = flux::generate(tree, path, settings, options.limits.yaml)?;
     let mut output = run(tree, path, Some(kustomization), options)?;
-    let CommonMetadata { labels, annotations } = &settings.common_metadata;
     for object in &mut output.objects {
-        set_metadata(&mut object.value, "labels", labels);
-        set_metadata(&mut object.value, "annotations", annotations);
+        settings.common_metadata.put_on(&mut object.value);
     }
     Ok(output)
-}
-
-pub(crate) fn set_metadata(object: &mut Value, field: &str, entries: &std::collections::BTreeMap<String, String>) {
-    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-    if entries.is_empty() {
-        return;
-    }
-    let map = metadata.entry(field).or_insert_with(|| Value::Object(serde_json::Map::new()));
-    if map.is_null() {
-        *map = Value::Object(serde_json::Map::new());
-    }
-    if let Some(map) = map.as_object_mut() {
-        for (key, value) in entries {
-            map.insert(key.clone(), value.as_str().into());
-        }
-    }
 }
 
 fn run(
@@ -255,6 +243,7 @@ fn run(
     let restricted = !options.load_outside_root;
     let budget = Budget::new(options.limits);
     let loader = Loader::new(tree.clone(), path, restricted, options.remotes.clone(), budget.clone())?;
+    let loader = loader.filtered(options.filter.clone());
     let mut build = Build::new(options, budget);
     let list = build.run(loader, given)?;
     let mut objects = Vec::with_capacity(list.len());

@@ -5,9 +5,12 @@
 //! `tests/fuzz` searches for hours, guided by coverage; the test `fuzz` replays the committed seeds and seeded mutations of
 //! them in every test run.
 
+mod cel;
 mod helm;
 mod kustomize;
 mod mutate;
+mod sops;
+mod substitute;
 mod yaml;
 
 pub use mutate::Mutator;
@@ -23,11 +26,14 @@ pub struct Target {
 
 /// Every target, by name.
 pub const TARGETS: &[Target] = &[
+    Target { name: "cel", run: cel::evaluate },
     Target { name: "helm-chart", run: helm::chart },
     Target { name: "helm-set", run: helm::set_flags },
     Target { name: "helm-template", run: helm::template },
     Target { name: "kustomize", run: kustomize::build_tree },
     Target { name: "patches", run: kustomize::patch },
+    Target { name: "sops", run: sops::read },
+    Target { name: "substitute", run: substitute::expand },
     Target { name: "yaml", run: yaml::read_and_write },
     Target { name: "yaml_repeat", run: yaml::repeat },
 ];

@@ -1,19 +1,24 @@
 //! From Flux documents to running sources and pipelines.
 
+mod kustomization;
+mod policy;
+mod readiness;
+#[cfg(feature = "client")]
+mod remote;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use flux_appliers::kustomize::{self, FluxImage, FluxKustomization, FluxPatch, FluxSelector, KustomizeRenderer};
 use flux_appliers::observe::Observer;
-use flux_appliers::ssa::{Owner, ServerSideApplier};
+use flux_appliers::ssa::Owner;
 use flux_core::engine::{Engine, Pipeline, Unit};
 use flux_core::reconcile::Schedule;
 use flux_core::{Cluster, Origin, SourceError};
 use flux_sources::git::{GitSource, Reference};
 
-use crate::api::{
-    Document, DocumentError, GitRepository, GitRepositoryRef, Image, Kustomization, KustomizationSpec, Patch, Resource,
-};
+use crate::api::{Document, DocumentError, GitRepository, GitRepositoryRef, Kustomization, Resource};
+
+pub use policy::Policy;
 
 /// The namespace of documents that name none: kubectl's own default.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -32,9 +37,22 @@ impl Composition {
     /// # Errors
     /// A field that does not make sense, or a reference to something that is not among the documents.
     pub fn new(documents: &[Document], cluster: &Arc<dyn Cluster>) -> Result<Self, DocumentError> {
+        Self::with_policy(documents, cluster, &Policy::default())
+    }
+
+    /// As [`new`](Self::new), with what documents may ask for.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and what the policy does not allow.
+    pub fn with_policy(
+        documents: &[Document],
+        cluster: &Arc<dyn Cluster>,
+        policy: &Policy,
+    ) -> Result<Self, DocumentError> {
         let mut this = Self::default();
         // One for all pipelines: what nobody touches is followed by one watch a kind.
         let observer = Observer::new(cluster.clone(), Owner::KUSTOMIZE);
+        let host = Host { cluster, observer: &observer, policy };
         for document in documents {
             let unit = unit(&document.resource);
             if this.units().any(|known| *known == unit) {
@@ -43,7 +61,9 @@ impl Composition {
             match &document.resource {
                 Resource::GitRepository(git) => this.sources.push(source(unit, git, &document.origin)?),
                 Resource::Kustomization(kustomization) => {
-                    this.pipelines.push(pipeline(unit, kustomization, cluster, &observer));
+                    let pipeline = kustomization::pipeline(unit, kustomization, &host)
+                        .map_err(|(field, problem)| wrong(&document.origin, &field, problem))?;
+                    this.pipelines.push(pipeline);
                 }
             }
         }
@@ -89,6 +109,17 @@ impl Composition {
         Ok(())
     }
 }
+
+/// What the host gives to every pipeline.
+#[derive(Clone, Copy)]
+struct Host<'a> {
+    cluster: &'a Arc<dyn Cluster>,
+    observer: &'a Observer,
+    policy: &'a Policy,
+}
+
+/// A field and what is wrong with it.
+type Problem = (String, String);
 
 fn wrong(origin: &Origin, field: &str, problem: String) -> DocumentError {
     DocumentError { origin: origin.clone(), field: field.to_owned(), problem }
@@ -153,56 +184,5 @@ fn reference_of(reference: &GitRepositoryRef) -> Reference {
         GitRepositoryRef { semver: Some(range), .. } => Reference::semver(range),
         GitRepositoryRef { branch: Some(branch), .. } => Reference::branch(branch),
         _ => Reference::default(),
-    }
-}
-
-fn pipeline(unit: Unit, kustomization: &Kustomization, cluster: &Arc<dyn Cluster>, observer: &Observer) -> Pipeline {
-    let spec = &kustomization.spec;
-    let owner = Owner::new(unit.name(), unit.namespace());
-    let applier =
-        ServerSideApplier::new(cluster.clone(), owner).prune(spec.prune).force(spec.force).observed_by(observer);
-    let mut schedule = Schedule::every(spec.interval.get()).after(dependencies_of(kustomization)).suspend(spec.suspend);
-    schedule.retry_interval = spec.retry_interval.map(|interval| interval.get());
-    if let Some(timeout) = spec.timeout {
-        schedule = schedule.timeout(timeout.get());
-    }
-    let renderer = KustomizeRenderer::new(&spec.path).with_settings(settings_of(spec));
-    Pipeline::new(unit, source_of(kustomization), renderer, applier).schedule(schedule).wait(spec.wait)
-}
-
-fn settings_of(spec: &KustomizationSpec) -> FluxKustomization {
-    let common = spec.common_metadata.clone().unwrap_or_default();
-    FluxKustomization {
-        target_namespace: spec.target_namespace.clone().unwrap_or_default(),
-        name_prefix: spec.name_prefix.clone().unwrap_or_default(),
-        name_suffix: spec.name_suffix.clone().unwrap_or_default(),
-        patches: spec.patches.iter().map(patch_of).collect(),
-        images: spec.images.iter().map(image_of).collect(),
-        components: spec.components.clone(),
-        ignore_missing_components: spec.ignore_missing_components,
-        common_metadata: kustomize::CommonMetadata { labels: common.labels, annotations: common.annotations },
-    }
-}
-
-fn patch_of(patch: &Patch) -> FluxPatch {
-    let target = patch.target.clone().map(|target| FluxSelector {
-        group: target.group.unwrap_or_default(),
-        version: target.version.unwrap_or_default(),
-        kind: target.kind.unwrap_or_default(),
-        name: target.name.unwrap_or_default(),
-        namespace: target.namespace.unwrap_or_default(),
-        annotation_selector: target.annotation_selector.unwrap_or_default(),
-        label_selector: target.label_selector.unwrap_or_default(),
-    });
-    FluxPatch { patch: patch.patch.clone(), target }
-}
-
-fn image_of(image: &Image) -> FluxImage {
-    let Image { name, new_name, new_tag, digest } = image.clone();
-    FluxImage {
-        name,
-        new_name: new_name.unwrap_or_default(),
-        new_tag: new_tag.unwrap_or_default(),
-        digest: digest.unwrap_or_default(),
     }
 }
