@@ -4,6 +4,7 @@ use flux_core::yaml::{self, ReadOptions};
 use serde_json::{Map, Value};
 
 use super::budget::value_size;
+use super::yaml_limits;
 
 /// What all copies of one patch to one document may take: each can double the document.
 const LARGEST_COPIES: usize = 16 << 20;
@@ -18,7 +19,8 @@ impl JsonPatch {
         let value = if text.first() == Some(&b'[') {
             serde_json::from_slice(text).map_err(|error| error.to_string())?
         } else {
-            yaml::read(text, &ReadOptions::default()).map_err(|error| error.to_string())?
+            yaml::read(text, &ReadOptions { limits: yaml_limits(), ..ReadOptions::default() })
+                .map_err(|error| error.to_string())?
         };
         Self::from_value(value)
     }

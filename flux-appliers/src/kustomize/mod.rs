@@ -96,6 +96,11 @@ pub enum Order {
     AsRead,
 }
 
+/// What one text may take. Objects are walked level by level: this many fit the stack of any thread.
+fn yaml_limits() -> yaml::Limits {
+    yaml::Limits { depth: 128, ..yaml::Limits::default() }
+}
+
 /// What a build may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -112,9 +117,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 100,000 objects, 100,000 files, 256 MiB, 100 kustomizations inside each other.
+    /// 100,000 objects, 100,000 files, 256 MiB, 100 kustomizations inside each other, 128 levels in one object.
     fn default() -> Self {
-        Self { resources: 100_000, files: 100_000, bytes: 256 << 20, depth: 100, yaml: yaml::Limits::default() }
+        Self { resources: 100_000, files: 100_000, bytes: 256 << 20, depth: 100, yaml: yaml_limits() }
     }
 }
 

@@ -65,13 +65,11 @@ pub(super) fn spread(resource: &mut Resource) {
     if resource.shares.groups.is_empty() {
         return;
     }
-    let groups = &mut resource.shares.groups;
+    let groups = &resource.shares.groups;
     let mut changed: Vec<(usize, Scalar)> = Vec::new();
     each(&mut resource.node, &mut |id, scalar| {
-        if let Some((_, known)) = groups.iter_mut().find(|(group, _)| *group == id)
-            && *known != scalar.text
-        {
-            known.clone_from(&scalar.text);
+        if groups.iter().any(|(group, known)| *group == id && *known != scalar.text) {
+            changed.retain(|(group, _)| *group != id);
             changed.push((id, scalar.clone()));
         }
     });
@@ -79,10 +77,15 @@ pub(super) fn spread(resource: &mut Resource) {
         return;
     }
     each(&mut resource.node, &mut |id, scalar| {
-        if let Some((_, new)) = changed.iter().rev().find(|(group, _)| *group == id) {
+        if let Some((_, new)) = changed.iter().find(|(group, _)| *group == id) {
             scalar.clone_from(new);
         }
     });
+    for (group, known) in &mut resource.shares.groups {
+        if let Some((_, new)) = changed.iter().find(|(id, _)| id == group) {
+            known.clone_from(&new.text);
+        }
+    }
 }
 
 /// Calls `visit` for every scalar that belongs to a group.

@@ -1,6 +1,6 @@
 //! Replacements: the value of one field copied into others.
 
-use flux_core::yaml::{self, Content, Limits, Node};
+use flux_core::yaml::{self, Content, Node};
 
 use crate::kustomize::budget::size;
 use crate::kustomize::error::{BuildError, Cause};
@@ -12,7 +12,7 @@ use crate::kustomize::resmap::ResMap;
 use crate::kustomize::resource::Resource;
 use crate::kustomize::schema::Schema;
 use crate::kustomize::selector::Matcher;
-use crate::kustomize::{gojson, json, share};
+use crate::kustomize::{gojson, json, share, yaml_limits};
 
 const DEFAULT_FIELD: &str = "metadata.name";
 
@@ -219,13 +219,13 @@ fn into_text(object: &mut Node, value: &Node, parts: &[String], create: Option<C
     let holds_text = |length: &usize| {
         let Some(parts) = parts.get(..*length) else { return false };
         matches!(lookup(object, parts), Ok(Some(Node { content: Content::Scalar(scalar), .. }))
-            if yaml::read_first_node(scalar.text.as_bytes(), Limits::default()).is_ok())
+            if yaml::read_first_node(scalar.text.as_bytes(), yaml_limits()).is_ok())
     };
     let length = (1..parts.len()).find(holds_text)?;
     let (outer, inner) = parts.split_at_checked(length)?;
     let field = lookup_mut(object, outer).ok()??;
     let original = text(field).to_owned();
-    let mut data = yaml::read_first_node(original.as_bytes(), Limits::default()).ok()??;
+    let mut data = yaml::read_first_node(original.as_bytes(), yaml_limits()).ok()??;
     node::write_tags(&mut data);
     if node::is_null(&data) && create.is_some() && inner.first().is_some_and(|part| is_field(part)) {
         // Kustomize makes the field inside the null, where nothing is written.
