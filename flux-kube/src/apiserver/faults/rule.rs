@@ -45,7 +45,7 @@ impl Rule {
         let mut state = lock(&self.state);
         state.seen += 1;
         let due = match self.fault.which {
-            Which::Every(n) => state.seen % n == 0,
+            Which::Every(n) => state.seen.is_multiple_of(n),
             Which::Nth(n) => state.seen == n,
             Which::First(n) => state.seen <= n,
             Which::After(n) => state.seen > n,
