@@ -1,7 +1,6 @@
 //! From tokens to trees.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -44,7 +43,6 @@ pub(crate) fn parse(name: &str, text: &Bytes, functions: &dyn Functions) -> Resu
         action_line: 0,
         depth: 0,
         templates: Vec::new(),
-        names: HashSet::new(),
     };
     let body = parser.file()?;
     parser.add(Template { name: Str::from(name), source, body })?;
@@ -65,8 +63,6 @@ struct Parser<'a> {
     action_line: u32,
     depth: usize,
     templates: Vec<Template>,
-    /// The names of fields so far.
-    names: HashSet<Str>,
 }
 
 /// What ends a list of nodes.
@@ -471,21 +467,21 @@ impl<'a> Parser<'a> {
         if token.kind != Kind::Field {
             return Ok(Some(operand));
         }
-        let more = self.tokens.iter().skip(self.next).take_while(|token| token.kind == Kind::Field).count();
-        let mut names = Vec::with_capacity(more);
+        let mut names = Vec::new();
         while self.peek() == Kind::Field {
-            let token = self.take();
-            names.push(self.field_name(&token.text));
+            names.push(field_name(&self.take().text));
         }
         // Go reports such an operand at its second field.
         let pos: Pos = token.pos;
         let term = match operand.term {
             Term::Field(mut fields) => {
-                fields.reserve_exact(more);
                 fields.extend(names);
                 Term::Field(fields)
             }
-            Term::Variable { name, .. } => Term::Variable { name, fields: names },
+            Term::Variable { name, mut fields } => {
+                fields.extend(names);
+                Term::Variable { name, fields }
+            }
             Term::Bool(_) | Term::Text { .. } | Term::Number(_) | Term::Nil | Term::Dot => {
                 let text = quote(operand.to_string().as_bytes());
                 return self.error(format!("unexpected . after term {text}"));
@@ -509,16 +505,16 @@ impl<'a> Parser<'a> {
             Kind::Nil => Term::Nil,
             Kind::Bool => Term::Bool(token.text == "true"),
             Kind::Variable => self.variable(&token)?,
-            Kind::Field => Term::Field(vec![self.field_name(&token.text)]),
+            Kind::Field => Term::Field(vec![field_name(&token.text)]),
             Kind::Number | Kind::CharConstant => {
                 let parse = if token.kind == Kind::Number { Number::parse } else { Number::of_char };
                 match parse(&token.text) {
-                    Ok(number) => Term::Number(Box::new(number)),
+                    Ok(number) => Term::Number(number),
                     Err(message) => return self.error(message),
                 }
             }
             Kind::String | Kind::RawString => match unquote(&token.text) {
-                Some(text) => Term::Text { quoted: Box::from(&*token.text), text: Str::from(text) },
+                Some(text) => Term::Text { quoted: token.text.to_string(), text: Str::from(text) },
                 None => return self.error("invalid syntax".to_owned()),
             },
             Kind::LeftParen => {
@@ -539,15 +535,8 @@ impl<'a> Parser<'a> {
         };
         Ok(Term::Variable { name: Arc::clone(name), fields: Vec::new() })
     }
+}
 
-    /// The name of a field; one copy serves all of its uses.
-    fn field_name(&mut self, token: &str) -> Str {
-        let name = token.strip_prefix('.').unwrap_or(token);
-        if let Some(known) = self.names.get(name.as_bytes()) {
-            return known.clone();
-        }
-        let name = Str::from(name);
-        self.names.insert(name.clone());
-        name
-    }
+fn field_name(token: &str) -> Str {
+    Str::from(token.strip_prefix('.').unwrap_or(token))
 }
