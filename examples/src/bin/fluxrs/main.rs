@@ -1,5 +1,6 @@
 //! The command line of the GitOps toolkit, built from its public API only.
 
+mod apiserver;
 mod build;
 mod plan;
 mod run;
@@ -7,6 +8,7 @@ mod run;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use flux_examples::template::Template;
 
 /// Flux as an embeddable library: its command line
 #[derive(Parser)]
@@ -22,9 +24,13 @@ enum Command {
     Run(run::Run),
     /// Show what a run would change, and change nothing
     Plan(plan::Plan),
+    /// Serve an API server in memory, until Ctrl-C
+    Apiserver(apiserver::Serve),
     /// Build without applying
     #[command(subcommand)]
     Build(build::Build),
+    /// Print what `helm template` prints
+    Template(Box<Template>),
 }
 
 /// What a command ends with when it fails.
@@ -41,8 +47,16 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Run(run) => block_on(run.run()),
         Command::Plan(plan) => block_on(plan.run()),
+        Command::Apiserver(serve) => block_on(serve.run()),
         // A build is over before a runtime would have started.
         Command::Build(build) => build.run(),
+        Command::Template(template) => {
+            let printed = template.run();
+            print!("{}", printed.out);
+            eprint!("{}", printed.err);
+            // Ends here, with what was rendered still in memory.
+            std::process::exit(i32::from(printed.failed))
+        }
     };
     match outcome {
         Ok(code) => code,
