@@ -39,4 +39,4 @@ pub use render::{
 };
 pub use renderer::HelmRenderer;
 pub use template::{Abort, Interrupt, Limits};
-pub use values::{SetError, SetMode, Table, ValuesError, merge_maps, read_values, set};
+pub use values::{SetError, SetMode, Table, ValuesError, merge_maps, read_values, set, set_target_path};

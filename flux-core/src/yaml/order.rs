@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 
 /// The order in which Go's YAML packages write the keys of a map: numbers inside keys count as numbers, and letters
 /// come after everything else.
-pub(super) fn key_order(a: &str, b: &str) -> Ordering {
+pub fn key_order(a: &str, b: &str) -> Ordering {
     let (left, right): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut after_digit = false;
     for (i, (&l, &r)) in left.iter().zip(&right).enumerate() {

@@ -5,6 +5,7 @@
 //! `tests/fuzz` searches for hours, guided by coverage; the test `fuzz` replays the committed seeds and seeded mutations of
 //! them in every test run.
 
+mod helm_functions;
 mod mutate;
 mod yaml;
 
@@ -20,7 +21,13 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: &[Target] = &[Target { name: "yaml", run: yaml::read_and_write }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "helm_dates", run: helm_functions::dates },
+    Target { name: "helm_printf", run: helm_functions::printf },
+    Target { name: "helm_regex", run: helm_functions::regex },
+    Target { name: "strvals", run: helm_functions::set_values },
+    Target { name: "yaml", run: yaml::read_and_write },
+];
 
 /// Feeds one input to the target of this name.
 ///

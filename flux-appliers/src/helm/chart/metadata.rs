@@ -216,7 +216,13 @@ impl Metadata {
 
 fn texts(fields: &Table, name: &str) -> Option<Vec<String>> {
     let items = fields.get(name)?.as_array()?;
-    Some(items.iter().map(|item| sanitize(item.as_str().unwrap_or_default())).collect())
+    let text = |item: &Json| match item {
+        Json::String(text) => sanitize(text),
+        // Scalars of other types are taken as they are written in JSON.
+        Json::Bool(_) | Json::Number(_) => item.to_string(),
+        _ => String::new(),
+    };
+    Some(items.iter().map(text).collect())
 }
 
 impl Dependency {

@@ -41,8 +41,7 @@ fn coalesce(chart: &Instance<'_>, values: &Map, mode: Mode) -> Result<(), String
                 map
             }
             Some(other) => {
-                let shown = crate::helm::template::gofmt::sprintf(b"%t", &[other]);
-                let shown = String::from_utf8_lossy(&shown).into_owned();
+                let shown = crate::helm::template::gofmt::shown('t', &other);
                 return Err(format!("type mismatch on {}: {shown}", dependency.name));
             }
         };

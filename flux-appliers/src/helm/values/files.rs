@@ -77,21 +77,25 @@ pub fn merge_maps(base: &mut Table, over: Table) {
     }
 }
 
-/// A fault of a YAML text in the words of Go's reader, which counts the lines of some faults from zero.
+/// A fault of a YAML text in the words of Go's reader, which counts the lines of some faults from zero and does not
+/// name the first line.
 pub(crate) fn yaml_fault(error: &yaml::YamlError) -> String {
-    let text = error.to_string();
-    let Some(rest) = text.strip_prefix("yaml: line ") else {
-        return format!("error converting YAML to JSON: {text}");
-    };
-    let Some((place, message)) = rest.split_once(": ") else {
-        return format!("error converting YAML to JSON: {text}");
-    };
-    let line: usize = place.split(',').next().and_then(|line| line.parse().ok()).unwrap_or(1);
-    let message = message.split(" while ").next().unwrap_or(message);
-    let from_parser = message.starts_with("did not find expected") && !message.contains("':'");
-    let line = if from_parser { line.saturating_sub(1) } else { line };
-    if line == 0 {
-        return format!("error converting YAML to JSON: yaml: {message}");
+    const PREFIX: &str = "error converting YAML to JSON:";
+    let message = error.cause.to_string();
+    match &error.cause {
+        yaml::YamlCause::NotFinite(_) => return format!("{PREFIX} json: {message}"),
+        yaml::YamlCause::UnknownAnchor(_) => return format!("{PREFIX} yaml: {message}"),
+        _ => {}
     }
-    format!("error converting YAML to JSON: yaml: line {line}: {message}")
+    let message = message.split(" while ").next().unwrap_or(&message);
+    let from_parser = message.starts_with("did not find expected") && !message.contains("':'");
+    let line = match error.line {
+        line if from_parser => line.saturating_sub(1),
+        1 if matches!(error.cause, yaml::YamlCause::Syntax(_)) => 0,
+        line => line,
+    };
+    match line {
+        0 => format!("{PREFIX} yaml: {message}"),
+        line => format!("{PREFIX} yaml: line {line}: {message}"),
+    }
 }
