@@ -286,7 +286,7 @@ fn h20_one_function_cannot_take_all_memory() {
         "{{ $s := repeat 100000 \"a\" }}{{ regexReplaceAll \"(a+)\" $s (repeat 20000 \"$1\") }}",
         "{{ $s := repeat 100000 \"a\" }}{{ wrapWith 1 $s $s }}",
         "{{ $s := repeat 100000 \"a\" }}{{ join $s (until 100000) }}",
-        "{{ printf (repeat 200 \"%[1]9999999d\") 1 }}",
+        "{{ printf (repeat 200 \"%9999999[1]d\") 1 }}",
         "{{ $l := until 100000 }}{{ range until 10000 }}{{ $l = concat $l $l }}{{ end }}",
         "{{ $s := \"aaaaaaaaaa\" }}{{ range until 100 }}{{ $s = print $s $s }}{{ end }}",
         "{{ $s := \"aaaaaaaaaa\" }}{{ range until 100 }}{{ $s = cat $s $s }}{{ end }}",
@@ -320,7 +320,7 @@ fn h20_one_function_cannot_take_all_time() {
     ] {
         let start = std::time::Instant::now();
         let fixture = Fixture::read();
-        let outcome = fixture.render_within(template, std::time::Duration::from_secs(2));
+        let outcome = fixture.render_within(template, std::time::Duration::from_secs(1));
         assert!(outcome.is_err(), "{template}");
         println!("{:?} {template}", start.elapsed());
         assert!(start.elapsed().as_secs() < 10, "{template}: {:?}", start.elapsed());

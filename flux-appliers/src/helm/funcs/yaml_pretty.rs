@@ -1,6 +1,7 @@
 //! `toYamlPretty`: what Go's YAML package makes of a value itself, without JSON in between.
 
-use flux_core::yaml::{Content, Layout, Node, Scalar, Style, Tag, key_order, write_node};
+use flux_core::yaml::{self, Content, Layout, Node, Scalar, Style, Tag, key_order, write_node};
+use serde_json::Value as Json;
 
 use super::time::{Duration, Time};
 use crate::helm::template::gofmt::format_float;
@@ -11,11 +12,39 @@ const MAX_DEPTH: usize = 500;
 
 /// Writes a value, without the last line break.
 pub(super) fn write(value: &Value) -> Result<String, String> {
-    let mut text = write_node(&node(value, 0)?, Layout::Wide);
+    let mut text = match json(value, 0) {
+        Some(json) => yaml::write(&json, Layout::Wide),
+        None => write_node(&node(value, 0)?, Layout::Wide),
+    };
     if text.ends_with('\n') {
         text.pop();
     }
     Ok(text)
+}
+
+/// The value as JSON, if it is of nothing but what JSON has; most are.
+fn json(value: &Value, depth: usize) -> Option<Json> {
+    Some(match value {
+        Value::Nil => Json::Null,
+        Value::Bool(b) => Json::Bool(*b),
+        Value::Int(i) | Value::Int64(i) => Json::from(*i),
+        Value::Float(f) if f.fract() == 0.0 && f.abs() < 1e6 && !(*f == 0.0 && f.is_sign_negative()) => {
+            Json::from(*f as i64)
+        }
+        Value::Float(f) => Json::Number(serde_json::Number::from_f64(*f)?),
+        Value::Str(text) => Json::from(std::str::from_utf8(text.as_bytes()).ok()?),
+        Value::List(list) if !list.is_nil() && depth < MAX_DEPTH => {
+            Json::Array(list.items().iter().map(|item| json(item, depth + 1)).collect::<Option<_>>()?)
+        }
+        Value::Map(map) if !map.is_nil() && depth < MAX_DEPTH => {
+            let entries = map.entries();
+            let fields = entries.iter().map(|(key, item)| {
+                Some((std::str::from_utf8(key.as_bytes()).ok()?.to_owned(), json(item, depth + 1)?))
+            });
+            Json::Object(fields.collect::<Option<_>>()?)
+        }
+        _ => return None,
+    })
 }
 
 fn plain(text: impl Into<String>, tag: Tag) -> Node {
@@ -25,7 +54,12 @@ fn plain(text: impl Into<String>, tag: Tag) -> Node {
 fn text(text: &Str) -> Node {
     use base64::Engine as _;
     match std::str::from_utf8(text.as_bytes()) {
-        Ok(text) => Node::string(text),
+        Ok(text) => {
+            // As quoted as the writer of JSON would have it.
+            let quoted = yaml::write(&Json::from(text), Layout::Wide).starts_with('"');
+            let style = if quoted { Style::Double } else { Style::Plain };
+            Node::new(Content::Scalar(Scalar { text: text.to_owned(), tag: Some(Tag::Str), style }))
+        }
         Err(_) => {
             let encoded = base64::engine::general_purpose::STANDARD.encode(text.as_bytes());
             plain(encoded, Tag::Binary)
