@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use flux_appliers::helm::{
-    Chart, ChartFile, ChartLimits, Host, Interrupt, ReleaseInfo, RenderOptions, Seeded, SetMode, Table, read_values,
-    render, set,
+    Chart, ChartFile, ChartLimits, Host, Interrupt, Limits, ReleaseInfo, RenderOptions, Seeded, SetMode, Table,
+    read_values, render, set,
 };
 use serde_json::Value;
 
@@ -38,20 +38,21 @@ impl Fixture {
 
     /// The notes that `template` makes, or the error.
     fn render(&self, template: &str, zone: &str) -> Result<String, String> {
-        self.render_with(template, Host { zone: zone.to_owned(), ..Host::default() }, None)
+        let host = Host { zone: zone.to_owned(), ..Host::default() };
+        self.render_with(template, RenderOptions { host, ..RenderOptions::default() })
     }
 
     /// As [`Fixture::render`], but the host asks to stop after some time.
     fn render_within(&self, template: &str, time: std::time::Duration) -> Result<String, String> {
         let start = std::time::Instant::now();
-        self.render_with(template, Host::default(), Some(Arc::new(move || start.elapsed() > time)))
+        let interrupt: Interrupt = Arc::new(move || start.elapsed() > time);
+        self.render_with(template, RenderOptions { interrupt: Some(interrupt), ..RenderOptions::default() })
     }
 
-    fn render_with(&self, template: &str, host: Host, interrupt: Option<Interrupt>) -> Result<String, String> {
+    fn render_with(&self, template: &str, options: RenderOptions) -> Result<String, String> {
         let mut files = self.files.clone();
         files.push(ChartFile { name: "templates/NOTES.txt".to_owned(), data: template.as_bytes().to_vec().into() });
         let chart = Chart::from_folder(files, &ChartLimits::default()).unwrap();
-        let options = RenderOptions { host, interrupt, ..RenderOptions::default() };
         render(&chart, &self.values, &ReleaseInfo::install("c", "default"), &options)
             .map(|release| release.notes)
             .map_err(|error| error.to_string())
@@ -265,7 +266,10 @@ fn helm_takes_what_we_make() {
 /// The error of a template that is a bomb, and how long it took to be found out.
 fn bomb(template: &str) -> String {
     let start = std::time::Instant::now();
-    let error = Fixture::read().render(template, "UTC").unwrap_err();
+    // Less than by default, as the bytes take their time in a debug build.
+    let limits = Limits { bytes: 64 << 20, ..Limits::default() };
+    let error =
+        Fixture::read().render_with(template, RenderOptions { limits, ..RenderOptions::default() }).unwrap_err();
     assert!(start.elapsed().as_secs() < 20, "{template}: {:?}", start.elapsed());
     error
 }
