@@ -55,5 +55,5 @@ pub use render::{
 pub use render::{PostRender, PostRenderError, PostRenderKustomize, PostRenderStrategy, PostRenderer};
 pub use renderer::{ChartCache, HelmRenderer};
 pub use template::{Abort, Interrupt, Limits};
-pub use values::{SetError, SetMode, Table, ValuesError, merge_maps, read_values, set};
+pub use values::{SetError, SetMode, Table, ValuesError, merge_maps, read_values, set, set_target_path};
 pub use warning::{Level, Warning};

@@ -208,7 +208,7 @@ impl Substitution {
 
 fn without_text(error: &YamlError) -> &str {
     match &error.cause {
-        YamlCause::Syntax(problem) => problem,
+        YamlCause::Syntax(syntax) => syntax.problem(),
         YamlCause::InvalidKey(_) => "invalid map key",
         _ => "a value cannot be read",
     }

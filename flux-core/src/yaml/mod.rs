@@ -38,6 +38,7 @@ mod value;
 
 pub use error::{Syntax, YamlCause, YamlError};
 pub use node::{Content, Node, Scalar, Style, Tag};
+pub use order::key_order;
 
 use compose::Composer;
 use serde_json::Value;

@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 
 /// The order in which Go's YAML packages write the keys of a map: numbers inside keys count as numbers, and letters
 /// come after everything else.
-pub(super) fn key_order(a: &str, b: &str) -> Ordering {
+pub fn key_order(a: &str, b: &str) -> Ordering {
     let equal = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     let at = (0..=equal).rev().find(|at| a.is_char_boundary(*at)).unwrap_or(0);
     let (Some(left), Some(right)) = (a[at..].chars().next(), b[at..].chars().next()) else {

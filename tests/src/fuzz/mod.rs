@@ -7,6 +7,7 @@
 
 mod cel;
 mod helm;
+mod helm_functions;
 mod kustomize;
 mod mutate;
 mod sops;
@@ -30,9 +31,13 @@ pub const TARGETS: &[Target] = &[
     Target { name: "helm-chart", run: helm::chart },
     Target { name: "helm-set", run: helm::set_flags },
     Target { name: "helm-template", run: helm::template },
+    Target { name: "helm_dates", run: helm_functions::dates },
+    Target { name: "helm_printf", run: helm_functions::printf },
+    Target { name: "helm_regex", run: helm_functions::regex },
     Target { name: "kustomize", run: kustomize::build_tree },
     Target { name: "patches", run: kustomize::patch },
     Target { name: "sops", run: sops::read },
+    Target { name: "strvals", run: helm_functions::set_values },
     Target { name: "substitute", run: substitute::expand },
     Target { name: "yaml", run: yaml::read_and_write },
     Target { name: "yaml_repeat", run: yaml::repeat },

@@ -49,7 +49,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         let chosen = if args.get(2).is_some_and(Value::is_true) { 0 } else { 1 };
         Ok(Args(args).any(chosen))
     }),
-    Function::new("toString", ANY, |_, args| Ok(Value::text(cast::to_text(&Args(args).any(0))))),
+    Function::new("toString", ANY, |_, args| Ok(Value::text(cast::to_text(&Args(args).any(0))))).unfolding(),
 ];
 
 fn warning(message: &str) -> CallError {

@@ -189,11 +189,19 @@ impl Native for Object {
 
     fn field(&self, name: &str) -> Option<Value> {
         Some(match name {
-            "KubeVersion" => Value::Native(Rc::new(Kube(self.0.kube_version.clone()))),
+            "KubeVersion" => Value::Native(Rc::new(Kube { version: self.0.kube_version.clone(), by_pointer: true })),
             "APIVersions" => Value::Native(Rc::new(Apis(self.0.api_versions.clone()))),
             "HelmVersion" => Value::Native(Rc::new(Build)),
             _ => return None,
         })
+    }
+
+    fn method(&self, name: &str) -> Option<&'static Function> {
+        static COPY: Function = Function::new("Copy", &[], |_, args| {
+            let original = args.first().and_then(|value| value.downcast::<Object>());
+            Ok(original.map_or(Value::Nil, |original| original.0.value()))
+        });
+        (name == COPY.name).then_some(&COPY)
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
@@ -208,14 +216,18 @@ impl Native for Object {
     }
 }
 
-struct Kube(KubeVersion);
+struct Kube {
+    version: KubeVersion,
+    /// Whether it is still part of the capabilities, so that the methods of its pointer can be called.
+    by_pointer: bool,
+}
 
 static KUBE_METHODS: &[Function] = &[
     Function::new("GitVersion", &[], |_, args| {
-        Ok(Value::text(args.first().and_then(|v| v.downcast::<Kube>()).map_or("", |kube| kube.0.as_str())))
+        Ok(Value::text(args.first().and_then(|v| v.downcast::<Kube>()).map_or("", |kube| kube.version.as_str())))
     }),
     Function::new("String", &[], |_, args| {
-        Ok(Value::text(args.first().and_then(|v| v.downcast::<Kube>()).map_or("", |kube| kube.0.normalized())))
+        Ok(Value::text(args.first().and_then(|v| v.downcast::<Kube>()).map_or("", |kube| kube.version.normalized())))
     }),
 ];
 
@@ -226,23 +238,39 @@ impl Native for Kube {
 
     fn field(&self, name: &str) -> Option<Value> {
         Some(Value::text(match name {
-            "Version" => self.0.version.as_str(),
-            "Major" => &self.0.major,
-            "Minor" => &self.0.minor,
+            "Version" => self.version.version.as_str(),
+            "Major" => &self.version.major,
+            "Minor" => &self.version.minor,
             _ => return None,
         }))
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        ["Version", "Major", "Minor"].into_iter().filter_map(|name| Some((name, self.field(name)?))).collect()
+        let KubeVersion { version, normalized, major, minor } = &self.version;
+        let fields = [("Version", version), ("normalizedVersion", normalized), ("Major", major), ("Minor", minor)];
+        fields.into_iter().map(|(name, text)| (name, Value::text(text.as_str()))).collect()
     }
 
     fn method(&self, name: &str) -> Option<&'static Function> {
-        KUBE_METHODS.iter().find(|method| method.name == name)
+        KUBE_METHODS.iter().find(|method| self.by_pointer && method.name == name)
     }
 
-    fn text(&self) -> Option<String> {
-        Some(self.0.normalized.clone())
+    // `String` is a method of the pointer, so that `fmt` does not see it.
+    fn printed(&self) -> Option<String> {
+        self.by_pointer.then(|| self.version.normalized.clone())
+    }
+
+    fn passed(&self) -> Option<Value> {
+        Some(Value::Native(Rc::new(Self { version: self.version.clone(), by_pointer: false })))
+    }
+
+    fn copied(&self) -> Option<Value> {
+        let version = KubeVersion { normalized: String::new(), ..self.version.clone() };
+        Some(Value::Native(Rc::new(Self { version, by_pointer: false })))
+    }
+
+    fn equals(&self, other: &dyn Native) -> Option<bool> {
+        Some(other.as_any().downcast_ref::<Self>().is_some_and(|other| other.version == self.version))
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -289,11 +317,15 @@ impl Native for Build {
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        let names = ["Version", "GitCommit", "GitTreeState", "GoVersion", "KubeClientVersion"];
-        names.iter().zip(HELM).find(|(known, _)| **known == name).map(|(_, (_, value))| Value::text(value))
+        self.fields().into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
+        let names = ["Version", "GitCommit", "GitTreeState", "GoVersion", "KubeClientVersion"];
+        names.into_iter().zip(HELM).map(|(name, (_, value))| (name, Value::text(value))).collect()
+    }
+
+    fn json_fields(&self) -> Vec<(&'static str, Value)> {
         HELM.iter().map(|(name, value)| (*name, Value::text(*value))).collect()
     }
 

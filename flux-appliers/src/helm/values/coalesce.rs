@@ -3,7 +3,7 @@
 //! Works on shared maps, because Helm's does, and some of its results come from that.
 
 use crate::helm::render::Instance;
-use crate::helm::template::gofmt::{quote, sprintf};
+use crate::helm::template::gofmt::{quote, shown};
 use crate::helm::template::{Entries, Map, MapKind, Str, Value};
 use crate::helm::warning::{Level, Warning};
 
@@ -63,8 +63,7 @@ impl Coalescer<'_> {
                     map
                 }
                 Some(other) => {
-                    let shown = sprintf(b"%t", &[other]);
-                    let shown = String::from_utf8_lossy(&shown).into_owned();
+                    let shown = shown('t', &other);
                     return Err(format!("type mismatch on {}: {shown}", dependency.name));
                 }
             };
@@ -163,12 +162,12 @@ impl Coalescer<'_> {
                 (Some(_), under @ Value::Map(_)) => {
                     let path = join(prefix, &key.to_str());
                     let message = format!("warning: cannot overwrite table with non table for {path}");
-                    self.warnings.push(Warning::new(Level::Info, message).value(shown(under)));
+                    self.warnings.push(Warning::new(Level::Info, message).value(shown('v', &under)));
                 }
                 (Some(Value::Map(_)), under) if !under.is_nothing() => {
                     let path = join(prefix, &key.to_str());
                     let message = format!("warning: destination for {path} is a table. Ignoring non-table value");
-                    self.warnings.push(Warning::new(Level::Info, message).value(shown(under)));
+                    self.warnings.push(Warning::new(Level::Info, message).value(shown('v', &under)));
                 }
                 _ => {}
             }
@@ -178,10 +177,6 @@ impl Coalescer<'_> {
 
 fn join(prefix: &str, key: &str) -> String {
     if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
-}
-
-fn shown(value: Value) -> String {
-    String::from_utf8_lossy(&sprintf(b"%v", &[value])).into_owned()
 }
 
 fn remove_nils(map: &Map, depth: usize) {

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::Table;
+use crate::helm::funcs::read_first;
 use crate::helm::template::gofmt::quote;
 
 /// The largest index of a list.
@@ -157,11 +158,19 @@ impl Parser<'_> {
                 put(table, key, Json::Array(list));
                 outcome
             }
-            Some('=') => {
-                let (value, stop) = self.value()?;
-                put(table, key, value);
-                stop.map_or(Ok(()), Err)
-            }
+            Some('=') => match (self.chars.get(self.at) == Some(&'{'), self.value()) {
+                (_, Ok((value, stop))) => {
+                    put(table, key, value);
+                    stop.map_or(Ok(()), Err)
+                }
+                (is_list, Err(stop)) => {
+                    // Helm sets what one file was to give before it looks whether there was one.
+                    if !is_list && matches!(stop, Stop::Fault(SetError::File(_))) {
+                        put(table, key, Json::Null);
+                    }
+                    Err(stop)
+                }
+            },
             Some('.') => {
                 if level + 1 > MAX_NESTING {
                     return Err(SetError::Nesting.into());
@@ -310,14 +319,9 @@ impl Parser<'_> {
             return Ok(Json::Null);
         }
         let rest: String = self.chars.get(self.at..).unwrap_or_default().iter().collect();
-        let mut stream = serde_json::Deserializer::from_str(&rest).into_iter::<Json>();
-        let mut value = match stream.next() {
-            Some(Ok(value)) => value,
-            Some(Err(error)) => return Err(SetError::Json(error.to_string()).into()),
-            None => Json::Null,
-        };
+        let (mut value, length) = read_first(rest.as_bytes()).map_err(SetError::Json)?;
         super::floats(&mut value);
-        let used = rest.get(..stream.byte_offset()).map_or(0, |used| used.chars().count());
+        let used = rest.get(..length).map_or(0, |used| used.chars().count());
         self.at += used;
         self.is_blank();
         Ok(value)

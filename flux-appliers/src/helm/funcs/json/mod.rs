@@ -1,11 +1,16 @@
 //! JSON as Go's `encoding/json` writes and reads it.
 
+mod read;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
-use crate::helm::template::Value;
-use crate::helm::template::gofmt::json_float;
+use crate::helm::template::gofmt::{format_float, json_float};
+use crate::helm::template::{Elements, Value};
+
+pub(crate) use read::read;
+pub(crate) use read::read_first;
 
 /// Values deeper than this are refused: a dict can be made to hold itself.
 const MAX_DEPTH: usize = 500;
@@ -34,16 +39,20 @@ fn write(out: &mut String, value: &Value, style: Style, depth: usize) -> Result<
         Value::Nil | Value::Invalid => out.push_str("null"),
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         Value::Float(f) if !f.is_finite() => {
-            let text = crate::helm::template::gofmt::format_float(*f, 'g', None);
-            return Err(format!("json: unsupported value: {text}"));
+            return Err(not_finite(*f));
         }
         Value::Float(f) => out.push_str(&json_float(*f)),
         Value::Str(text) => write_text(out, &text.to_str(), style.raw),
         Value::Bytes(bytes) => write_text(out, &STANDARD.encode(bytes.as_bytes()), true),
         Value::List(list) if list.is_nil() => out.push_str("null"),
+        Value::List(list) if list.elements == Elements::Bytes => {
+            let bytes: Vec<u8> = list.items().iter().filter_map(|b| u8::try_from(b.as_integer()?).ok()).collect();
+            write_text(out, &STANDARD.encode(bytes), true);
+        }
         Value::List(list) => {
             sequence(out, ('[', ']'), style, depth, list.items(), |out, item| write(out, item, style, depth + 1))?;
         }
+        Value::Map(map) if map.is_nil() => out.push_str("null"),
         Value::Map(map) => {
             sequence(out, ('{', '}'), style, depth, &map.entries(), |out, (key, item)| {
                 write_text(out, &key.to_str(), style.raw);
@@ -51,11 +60,11 @@ fn write(out: &mut String, value: &Value, style: Style, depth: usize) -> Result<
                 write(out, item, style, depth + 1)
             })?;
         }
-        Value::Native(native) => match (native.underlying(), native.kind()) {
-            (Some(inner), _) => write(out, &inner, style, depth)?,
-            (None, _) if native.fields().is_empty() => write_text(out, &native.text().unwrap_or_default(), style.raw),
-            _ => {
-                sequence(out, ('{', '}'), style, depth, &native.fields(), |out, (key, item)| {
+        Value::Native(native) => match native.marshalled().or_else(|| native.underlying()) {
+            Some(inner) => write(out, &inner, style, depth)?,
+            None => {
+                let fields = native.json_fields();
+                sequence(out, ('{', '}'), style, depth, &fields, |out, (key, item)| {
                     write_text(out, key, style.raw);
                     out.push_str(if style.pretty { ": " } else { ":" });
                     write(out, item, style, depth + 1)
@@ -65,6 +74,10 @@ fn write(out: &mut String, value: &Value, style: Style, depth: usize) -> Result<
         other => out.push_str(&other.as_integer().unwrap_or_default().to_string()),
     }
     Ok(())
+}
+
+fn not_finite(float: f64) -> String {
+    format!("json: unsupported value: {}", format_float(float, 'g', None))
 }
 
 fn sequence<T>(
@@ -116,28 +129,22 @@ fn write_text(out: &mut String, text: &str, raw: bool) {
     out.push('"');
 }
 
-/// A value as JSON data, floats left as they are.
-pub(super) fn to_json_floats(value: &Value) -> Result<Json, String> {
-    json_at(value, 0, true)
-}
-
 /// A value as JSON data, whole floats as whole numbers, as Go's encoder writes them.
 pub(crate) fn to_json_value(value: &Value) -> Result<Json, String> {
-    json_at(value, 0, false)
+    json_at(value, 0)
 }
 
-fn json_at(value: &Value, depth: usize, floats: bool) -> Result<Json, String> {
+fn json_at(value: &Value, depth: usize) -> Result<Json, String> {
     if depth > MAX_DEPTH {
         return Err("json: unsupported value: encountered a cycle".to_owned());
     }
     Ok(match value {
         Value::Nil | Value::Invalid => Json::Null,
         Value::Bool(b) => Json::Bool(*b),
-        Value::Float(f) if f.fract() == 0.0 && f.abs() < if floats { 1e6 } else { 9e15 } => Json::from(*f as i64),
-        Value::Float(f) => match serde_json::Number::from_f64(*f) {
-            Some(number) => Json::Number(number),
-            None => return Err("json: unsupported value".to_owned()),
-        },
+        Value::Float(f) if f.fract() == 0.0 && f.abs() < 9e15 && !(*f == 0.0 && f.is_sign_negative()) => {
+            Json::from(*f as i64)
+        }
+        Value::Float(f) => Json::Number(serde_json::Number::from_f64(*f).ok_or_else(|| not_finite(*f))?),
         Value::Int(i) | Value::Int64(i) => Json::from(*i),
         Value::Uint8(u) => Json::from(*u),
         Value::Uint64(u) => Json::from(*u),
@@ -145,12 +152,13 @@ fn json_at(value: &Value, depth: usize, floats: bool) -> Result<Json, String> {
         Value::Bytes(bytes) => Json::String(STANDARD.encode(bytes.as_bytes())),
         Value::List(list) if list.is_nil() => Json::Null,
         Value::List(list) => {
-            Json::Array(list.items().iter().map(|item| json_at(item, depth + 1, floats)).collect::<Result<_, _>>()?)
+            Json::Array(list.items().iter().map(|item| json_at(item, depth + 1)).collect::<Result<_, _>>()?)
         }
+        Value::Map(map) if map.is_nil() => Json::Null,
         Value::Map(map) => {
             let mut fields = serde_json::Map::with_capacity(map.len());
             let mut outcome = Ok(());
-            map.for_each(|key, item| match json_at(item, depth + 1, floats) {
+            map.for_each(|key, item| match json_at(item, depth + 1) {
                 Ok(item) => {
                     fields.insert(key.to_str().into_owned(), item);
                 }
@@ -159,45 +167,13 @@ fn json_at(value: &Value, depth: usize, floats: bool) -> Result<Json, String> {
             outcome?;
             Json::Object(fields)
         }
-        Value::Native(native) => match native.underlying() {
-            Some(inner) => json_at(&inner, depth, floats)?,
-            None if native.fields().is_empty() => Json::String(native.text().unwrap_or_default()),
+        Value::Native(native) => match native.marshalled().or_else(|| native.underlying()) {
+            Some(inner) => json_at(&inner, depth)?,
             None => {
-                let fields = native.fields();
-                let fields =
-                    fields.iter().map(|(key, item)| Ok(((*key).to_owned(), json_at(item, depth + 1, floats)?)));
+                let fields = native.json_fields();
+                let fields = fields.iter().map(|(key, item)| Ok(((*key).to_owned(), json_at(item, depth + 1)?)));
                 Json::Object(fields.collect::<Result<_, String>>()?)
             }
         },
     })
-}
-
-/// Reads JSON, failing in Go's words.
-pub(crate) fn from_json(text: &str) -> Result<Json, String> {
-    serde_json::from_str(text).map_err(|error| fault(text, &error))
-}
-
-fn fault(text: &str, error: &serde_json::Error) -> String {
-    if error.is_eof() {
-        return "unexpected end of JSON input".to_owned();
-    }
-    let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or("");
-    let at = line.char_indices().find(|(i, _)| *i + 1 >= error.column());
-    let shown = match at.map(|(_, c)| c) {
-        Some('\'') => r"'\''".to_owned(),
-        Some(c) => format!("'{c}'"),
-        None => r"'\n'".to_owned(),
-    };
-    let message = error.to_string();
-    let place = [
-        ("trailing characters", "after top-level value"),
-        ("expected `,` or `}`", "after object key:value pair"),
-        ("expected `,` or `]`", "after array element"),
-        ("key must be a string", "looking for beginning of object key string"),
-        ("expected `:`", "after object key"),
-        ("control character", "in string literal"),
-        ("expected ident", "in literal"),
-    ];
-    let place = place.iter().find(|(ours, _)| message.contains(ours)).map_or("looking for beginning of value", |p| p.1);
-    format!("invalid character {shown} {place}")
 }
