@@ -285,10 +285,7 @@ impl Dependency {
         fields.flag("enabled", &mut false)?;
         let plain = |json: Option<&Json>| match json {
             None | Some(Json::Null) => "<nil>".to_owned(),
-            Some(other) => {
-                let shown = sprintf(b"%v", &[Value::from(other)]);
-                String::from_utf8_lossy(&shown).into_owned()
-            }
+            Some(other) => shown('v', &Value::from(other)),
         };
         let imports = fields.list("import-values", "[]interface {}")?.unwrap_or_default();
         let imports = imports.iter().filter_map(|item| match item {

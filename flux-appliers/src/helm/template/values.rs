@@ -11,7 +11,7 @@ static METHODS: &[Function] = &[
     Function::new("PathValue", &[Type::Str], value_at),
     Function::new("Table", &[Type::Str], |_, args| {
         let name = Args(args).text(1);
-        let found = table(&receiver(args), &name).ok_or_else(|| format!("{name:?} is not a table"))?;
+        let found = table(&receiver(args), &name).map_err(|_| format!("{name:?} is not a table"))?;
         Ok(Value::Map(found.cast(MapKind::Values)))
     }),
     Function::new("YAML", &[], |_, args| {

@@ -149,9 +149,9 @@ fn every_recorded_row_of_coalescing_charts() {
             _ => Map::new(MapKind::Any, Entries::new()),
         };
         let mut root = Instance::new(&chart);
-        let prepared = if op == "render" { root.process_dependencies(&user) } else { Ok(()) };
+        let prepared = if op == "render" { root.process_dependencies(&user, &mut Vec::new()) } else { Ok(()) };
         let mode = if op == "merge" { Mode::Merge } else { Mode::Coalesce };
-        let outcome = prepared.and_then(|()| coalesce_values(&root, &user, mode));
+        let outcome = prepared.and_then(|()| coalesce_values(&root, &user, mode, &mut Vec::new()));
         let outcome = outcome.map(|values| to_json_value(&Value::Map(values)).unwrap());
         let mut charts = Vec::new();
         paths(&root, &root.name, &mut charts);
