@@ -19,6 +19,7 @@ use gix::protocol::transport::client::blocking_io::http::{
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 
+use super::github::GithubApp;
 use super::session::Session;
 use crate::http::{Body, Credentials, Http, Incoming, Request, judge};
 
@@ -29,9 +30,24 @@ const REMEMBERED_BYTES: usize = 16 << 10;
 #[derive(Debug)]
 pub(super) struct HttpRemote {
     http: Http,
-    credentials: Credentials,
+    login: Login,
     url: Url,
+    /// The server that the login is for.
+    owner: Url,
     abilities: Mutex<Option<Abilities>>,
+}
+
+/// Who we are to a server.
+#[derive(Debug, Clone)]
+pub(super) enum Login {
+    Fixed(Credentials),
+    Github(GithubApp),
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        Self::Fixed(Credentials::Anonymous)
+    }
 }
 
 /// What a server said it can do, and where it was in the end.
@@ -43,8 +59,8 @@ struct Abilities {
 }
 
 impl HttpRemote {
-    pub(super) fn new(http: Http, credentials: Credentials, url: Url) -> Self {
-        Self { http, credentials, url, abilities: Mutex::new(None) }
+    pub(super) fn new(http: Http, login: Login, url: Url, owner: Url) -> Self {
+        Self { http, login, url, owner, abilities: Mutex::new(None) }
     }
 
     /// A connection; nothing is sent yet.
@@ -88,7 +104,11 @@ impl<'a> Client<'a> {
     ) -> Result<Request, SourceError> {
         let invalid = || SourceError::Rejected { url: self.shown.to_owned(), problem: "is not a URL for HTTP".into() };
         let url = Url::parse(url).map_err(|_| invalid())?;
-        let mut request = Request::new(method, url, &self.remote.credentials).sent_by(&self.remote.url);
+        let credentials = match &self.remote.login {
+            Login::Fixed(credentials) => credentials.clone(),
+            Login::Github(app) => self.session.wait(app.credentials(self.session.cx))?,
+        };
+        let mut request = Request::new(method, url, &credentials).sent_by(&self.remote.owner);
         for line in headers {
             let (name, value) = line.as_ref().split_once(':').ok_or_else(invalid)?;
             let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| invalid())?;

@@ -24,7 +24,9 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
 pub use credentials::Credentials;
-pub(crate) use deadline::{TIMEOUT, bounded};
+#[cfg(feature = "git")]
+pub(crate) use deadline::TIMEOUT;
+pub(crate) use deadline::bounded;
 pub use proxy::Proxy;
 pub use tls::Tls;
 
@@ -179,6 +181,9 @@ impl Http {
         let mut url = request.url.clone();
         for _ in 0..=redirect::REDIRECTS {
             let ours = redirect::same_server(&request.server, &url);
+            if !ours {
+                redirect::check(&request.server, &url).map_err(rejected)?;
+            }
             let client = self.client(&request.server, ours).map_err(rejected)?;
             let mut sent = client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
             match &request.credentials {

@@ -35,10 +35,15 @@ pub(super) fn next(
     if !reading && !matches!(status.as_u16(), 307 | 308) {
         return Err(format!("a redirect of a {method} with status {} is refused", status.as_u16()));
     }
-    if !same_server(from, &to) && literal(&to).is_some_and(|to| !may_lead(literal(from), to)) {
-        return Err("a redirect to an address of the machine itself is refused".into());
-    }
     Ok(Some(to))
+}
+
+/// Refuses to be sent by one server to another that is at an address of the machine itself.
+pub(super) fn check(from: &Url, to: &Url) -> Result<(), String> {
+    if literal(to).is_some_and(|to| !may_lead(literal(from), to)) {
+        return Err(format!("it leads to `{}`, an address of the machine itself", to.host_str().unwrap_or_default()));
+    }
+    Ok(())
 }
 
 /// Whether credentials for `ours` may be sent to `url`: the same origin, or the same host once it speaks TLS.
@@ -114,10 +119,11 @@ mod tests {
             ("https://a/x/y", 301, "z", "https://a/x/z"),
             ("http://a/x", 307, "https://b/y#f", "https://b/y"),
             ("http://a/", 302, "http://user:password@b/", "http://b/"),
-            ("http://a/", 302, "http://10.0.0.1/", "http://10.0.0.1/"),
-            ("http://127.0.0.1:1/", 302, "http://127.0.0.1:2/", "http://127.0.0.1:2/"),
         ] {
             assert_eq!(leads(from, Method::GET, status, to), Ok(Some(target.to_owned())), "{from} {to}");
+        }
+        for (from, to) in [("http://a/", "http://10.0.0.1/"), ("http://127.0.0.1:1/", "http://127.0.0.1:2/")] {
+            check(&Url::parse(from).unwrap(), &Url::parse(to).unwrap()).unwrap();
         }
         assert_eq!(leads("https://a/", Method::GET, 304, "/y"), Ok(None));
         assert_eq!(leads("https://a/", Method::POST, 307, "/y"), Ok(Some("https://a/y".into())));
@@ -129,16 +135,21 @@ mod tests {
             ("https://a/", "http://a/", "from https to http"),
             ("https://a/", "file:///etc/passwd", "to `file:`"),
             ("https://a/", "http://", "no URL"),
-            ("http://a/", "http://127.0.0.1/", "machine itself"),
-            ("http://a/", "http://[::1]/", "machine itself"),
-            ("http://a/", "http://0.0.0.0/", "machine itself"),
-            ("http://a/", "http://169.254.169.254/latest/meta-data", "machine itself"),
-            ("http://127.0.0.1/", "http://169.254.169.254/", "machine itself"),
-            ("http://a/", "http://[fe80::1]/", "machine itself"),
-            ("http://a/", "http://[::ffff:169.254.169.254]/", "machine itself"),
         ] {
             let error = leads(from, Method::GET, 302, to).unwrap_err();
             assert!(error.contains(problem), "{from} {to}: {error}");
+        }
+        for (from, to) in [
+            ("http://a/", "http://127.0.0.1/"),
+            ("http://a/", "http://[::1]/"),
+            ("http://a/", "http://0.0.0.0/"),
+            ("http://a/", "http://169.254.169.254/latest/meta-data"),
+            ("http://127.0.0.1/", "http://169.254.169.254/"),
+            ("http://a/", "http://[fe80::1]/"),
+            ("http://a/", "http://[::ffff:169.254.169.254]/"),
+        ] {
+            let error = check(&Url::parse(from).unwrap(), &Url::parse(to).unwrap()).unwrap_err();
+            assert!(error.contains("machine itself"), "{from} {to}: {error}");
         }
         assert!(leads("https://a/", Method::POST, 302, "/y").unwrap_err().contains("of a POST"));
     }

@@ -60,8 +60,14 @@ impl Repository {
 
     /// Runs git in the repository and returns what it printed.
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        self.git_with(&[], arguments)
+    }
+
+    /// The same with more of an environment.
+    pub(crate) fn git_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> String {
         let output = Command::new("git")
             .args(arguments)
+            .envs(environment.iter().copied())
             .current_dir(self.work())
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -88,6 +94,21 @@ impl Repository {
 
     pub(crate) fn head(&self) -> String {
         self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// Stores an object as it is, however odd, and returns its id.
+    pub(crate) fn store(&self, kind: &str, data: &[u8]) -> String {
+        let mut child = Command::new("git")
+            .args(["hash-object", "-w", "--literally", "-t", kind, "--stdin"])
+            .current_dir(self.work())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(data).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "git hash-object");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     /// Makes these files all there is, in a commit.
