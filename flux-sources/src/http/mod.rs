@@ -73,6 +73,7 @@ impl Request {
         Self { method, url, server, credentials: credentials.clone(), headers: HeaderMap::new(), body: Bytes::new() }
     }
 
+    #[cfg(any(feature = "helm", feature = "oci", test))]
     pub(crate) fn get(url: Url, credentials: &Credentials) -> Self {
         Self::new(Method::GET, url, credentials)
     }
@@ -117,6 +118,7 @@ pub(crate) struct Body {
 /// An answer that was read whole, within its limit.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    #[cfg(any(feature = "helm", feature = "oci"))]
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
@@ -135,12 +137,17 @@ impl Http {
         request: &Request,
         limit: u64,
     ) -> Result<Answer, SourceError> {
-        let Incoming { status, headers, mut body, .. } = self.open(cx, shown, request, limit).await?;
+        let mut incoming = self.open(cx, shown, request, limit).await?;
         let mut data = Vec::new();
-        while let Some(chunk) = body.chunk(cx).await? {
+        while let Some(chunk) = incoming.body.chunk(cx).await? {
             data.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, headers, body: data.into() })
+        Ok(Answer {
+            status: incoming.status,
+            #[cfg(any(feature = "helm", feature = "oci"))]
+            headers: incoming.headers,
+            body: data.into(),
+        })
     }
 
     /// Sends a request, and leaves the body of the answer to be read. Any status is an answer.

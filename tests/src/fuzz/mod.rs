@@ -5,6 +5,7 @@
 //! `tests/fuzz` searches for hours, guided by coverage; the test `fuzz` replays the committed seeds and seeded mutations of
 //! them in every test run.
 
+mod git;
 mod mutate;
 mod yaml;
 
@@ -20,7 +21,14 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: &[Target] = &[Target { name: "yaml", run: yaml::read_and_write }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "git_references", run: git::references },
+    Target { name: "git_signature", run: git::signature },
+    Target { name: "gitmodules", run: git::gitmodules },
+    Target { name: "ignore", run: git::ignore },
+    Target { name: "known_hosts", run: git::known_hosts },
+    Target { name: "yaml", run: yaml::read_and_write },
+];
 
 /// Feeds one input to the target of this name.
 ///

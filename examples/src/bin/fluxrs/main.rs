@@ -3,6 +3,7 @@
 mod build;
 mod plan;
 mod run;
+mod source;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,9 @@ enum Command {
     /// Build without applying
     #[command(subcommand)]
     Build(build::Build),
+    /// Fetch one artifact and show what it is
+    #[command(subcommand)]
+    Source(source::Source),
 }
 
 /// What a command ends with when it fails.
@@ -43,6 +47,7 @@ async fn main() -> ExitCode {
         Command::Run(run) => run.run().await,
         Command::Plan(plan) => plan.run().await,
         Command::Build(build) => build.run().await,
+        Command::Source(source) => source.run().await,
     };
     match outcome {
         Ok(code) => code,
