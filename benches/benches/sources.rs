@@ -1,5 +1,4 @@
 //! Git sources against a git daemon on this machine: an unchanged remote, and a repository fetched into a tree.
-#![allow(missing_docs)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -24,8 +23,11 @@ impl Daemon {
         let root = tempfile::tempdir()?;
         repository(&root.path().join("app"), files)?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut child = Command::new("git")
-            .args(["daemon", "--verbose", "--reuseaddr", "--export-all", "--listen=127.0.0.1"])
+        // The daemon itself and not `git daemon`, which would leave it behind when it is ended.
+        let parts = Command::new("git").arg("--exec-path").output()?;
+        let parts = String::from_utf8_lossy(&parts.stdout).trim().to_owned();
+        let mut child = Command::new(Path::new(&parts).join("git-daemon"))
+            .args(["--verbose", "--reuseaddr", "--export-all", "--listen=127.0.0.1"])
             .arg(format!("--port={}", address.port()))
             .arg(format!("--base-path={}", root.path().display()))
             .stderr(Stdio::piped())

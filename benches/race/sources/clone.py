@@ -47,8 +47,10 @@ def main():
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
+        # The daemon itself and not `git daemon`, which would leave it behind when it is ended.
+        parts = subprocess.run(["git", "--exec-path"], check=True, capture_output=True, text=True).stdout.strip()
         daemon = subprocess.Popen(
-            ["git", "daemon", "--reuseaddr", "--export-all", "--listen=127.0.0.1", f"--port={port}", f"--base-path={root}"]
+            [f"{parts}/git-daemon", "--reuseaddr", "--export-all", "--listen=127.0.0.1", f"--port={port}", f"--base-path={root}"]
         )
         try:
             while socket.socket().connect_ex(("127.0.0.1", port)):

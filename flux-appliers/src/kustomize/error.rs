@@ -122,6 +122,14 @@ pub enum Cause {
         /// What is wrong.
         message: String,
     },
+    /// A chart is not there, or does not render.
+    #[error("chart {chart}: {message}")]
+    Chart {
+        /// The chart's name.
+        chart: String,
+        /// What is wrong.
+        message: String,
+    },
     /// A patch is malformed, has no target or does not apply.
     #[error("patch {patch}: {message}")]
     Patch {

@@ -111,7 +111,7 @@ fn put(object: &mut Node, map: &str, key: String, value: String) -> Result<(), C
     if let Some(map) = node::field_or_insert(object, map, node::mapping)?
         && let Content::Mapping(entries) = &mut map.content
     {
-        entries.push((Node::string(key), data_value(value)));
+        entries.push((node::untagged(key), data_value(value)));
     }
     Ok(())
 }

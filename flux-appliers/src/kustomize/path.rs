@@ -71,6 +71,11 @@ fn step(part: &str) -> Result<Step<'_>, Cause> {
     }
 }
 
+/// True for a part that names a field.
+pub(super) fn is_field(part: &str) -> bool {
+    matches!(step(part), Ok(Step::Field(_)))
+}
+
 fn is_item(part: &str) -> bool {
     part.starts_with('[') && part.ends_with(']')
 }

@@ -107,6 +107,11 @@ impl Table {
         Some(self.events.range(start..))
     }
 
+    /// The revision after which everything is known.
+    pub(crate) fn compacted(&self) -> u64 {
+        self.compacted
+    }
+
     /// Told of every change.
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
@@ -124,6 +129,18 @@ impl Table {
     }
 }
 
+impl Clone for Table {
+    /// The same objects and history, for watches of its own.
+    fn clone(&self) -> Self {
+        Table {
+            objects: self.objects.clone(),
+            events: self.events.clone(),
+            compacted: self.compacted,
+            changed: watch::Sender::new(0),
+        }
+    }
+}
+
 /// The key of an object in its table.
 pub(crate) fn key_of(record: &Record) -> String {
     key(record.meta_str("namespace"), record.meta_str("name"))
@@ -134,7 +151,7 @@ pub(crate) fn key(namespace: &str, name: &str) -> String {
 }
 
 /// All tables.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Store {
     revision: u64,
     tables: HashMap<ResourceKey, Table>,
@@ -260,6 +277,14 @@ impl Store {
     /// The next write that controllers have not looked at.
     pub(crate) fn next_change(&mut self) -> Option<Change> {
         self.pending.pop_front()
+    }
+
+    /// Ends all running watches.
+    pub(crate) fn end_watches(&mut self) {
+        for table in self.tables.values_mut() {
+            // They notice that nobody will tell them anything.
+            table.changed = watch::Sender::new(0);
+        }
     }
 
     /// Forgets all history, as a compaction does: old watches and continue tokens expire.

@@ -6,6 +6,7 @@ mod secrets;
 use std::sync::Arc;
 
 use flux_appliers::kustomize::{self, FluxImage, FluxKustomization, FluxPatch, FluxSelector, KustomizeRenderer};
+use flux_appliers::observe::Observer;
 use flux_appliers::ssa::{Owner, ServerSideApplier};
 use flux_core::engine::{Engine, Pipeline, Unit};
 use flux_core::reconcile::Schedule;
@@ -33,6 +34,8 @@ impl Composition {
     pub fn new(documents: &[Document], cluster: &Arc<dyn Cluster>) -> Result<Self, DocumentError> {
         let mut this = Self::default();
         let mut sources = Sources::new(documents, cluster);
+        // One for all pipelines: what nobody touches is followed by one watch a kind.
+        let observer = Observer::new(cluster.clone(), Owner::KUSTOMIZE);
         for document in documents {
             let unit = unit(&document.resource);
             if this.units().any(|known| *known == unit) {
@@ -41,7 +44,7 @@ impl Composition {
             match &document.resource {
                 Resource::GitRepository(_) => this.sources.push(sources.scheduled(unit)?),
                 Resource::Kustomization(kustomization) => {
-                    this.pipelines.push(pipeline(unit, kustomization, cluster));
+                    this.pipelines.push(pipeline(unit, kustomization, cluster, &observer));
                 }
             }
         }
@@ -117,10 +120,11 @@ fn dependencies_of(kustomization: &Kustomization) -> impl Iterator<Item = Unit> 
     })
 }
 
-fn pipeline(unit: Unit, kustomization: &Kustomization, cluster: &Arc<dyn Cluster>) -> Pipeline {
+fn pipeline(unit: Unit, kustomization: &Kustomization, cluster: &Arc<dyn Cluster>, observer: &Observer) -> Pipeline {
     let spec = &kustomization.spec;
     let owner = Owner::new(unit.name(), unit.namespace());
-    let applier = ServerSideApplier::new(cluster.clone(), owner).prune(spec.prune).force(spec.force);
+    let applier =
+        ServerSideApplier::new(cluster.clone(), owner).prune(spec.prune).force(spec.force).observed_by(observer);
     let mut schedule = Schedule::every(spec.interval.get()).after(dependencies_of(kustomization)).suspend(spec.suspend);
     schedule.retry_interval = spec.retry_interval.map(|interval| interval.get());
     if let Some(timeout) = spec.timeout {

@@ -1,6 +1,6 @@
 //! Repositories made with the git program, and servers for them that a test starts and stops.
 #![allow(clippy::print_stdout, reason = "a test says when it is skipped")]
-#![allow(dead_code, reason = "every test program uses its own part of this")]
+#![allow(dead_code, unused_imports, reason = "every test program uses its own part of this")]
 
 pub(crate) mod archive;
 pub(crate) mod http;

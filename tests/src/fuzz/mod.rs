@@ -6,6 +6,8 @@
 //! them in every test run.
 
 mod git;
+mod helm;
+mod kustomize;
 mod mutate;
 mod yaml;
 
@@ -27,7 +29,13 @@ pub const TARGETS: &[Target] = &[
     Target { name: "gitmodules", run: git::gitmodules },
     Target { name: "ignore", run: git::ignore },
     Target { name: "known_hosts", run: git::known_hosts },
+    Target { name: "helm-chart", run: helm::chart },
+    Target { name: "helm-set", run: helm::set_flags },
+    Target { name: "helm-template", run: helm::template },
+    Target { name: "kustomize", run: kustomize::build_tree },
+    Target { name: "patches", run: kustomize::patch },
     Target { name: "yaml", run: yaml::read_and_write },
+    Target { name: "yaml_repeat", run: yaml::repeat },
 ];
 
 /// Feeds one input to the target of this name.

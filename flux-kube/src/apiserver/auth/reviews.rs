@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Attributes, User};
+use super::{Attributes, KnownToken, User};
 use crate::apiserver::ApiServer;
 use crate::apiserver::fields::Fields;
 use crate::apiserver::registry::ResourceKey;
-use crate::apiserver::status::Status;
+use crate::apiserver::status::{FieldError, Status};
 use crate::apiserver::verbs::Target;
 
 fn text(v: Option<&Value>, key: &str) -> String {
@@ -35,12 +35,13 @@ pub(crate) fn answer(
         ("authentication.k8s.io", "SelfSubjectReview") => {
             json!({"userInfo": {"username": user.name, "groups": user.groups}})
         }
-        ("authentication.k8s.io", "TokenReview") => match server.lock().tokens.get(&text(spec, "token")) {
+        ("authentication.k8s.io", "TokenReview") => match server.user_of_token(&text(spec, "token")) {
             Some(user) => json!({"authenticated": true, "user": {"username": user.name, "groups": user.groups}}),
             None => json!({"user": {}, "error": "token is not known"}),
         },
         ("", "ServiceAccount") if target.subresource == "token" => return Some(token(server, target, object)),
         ("", "Pod") if target.subresource == "eviction" => return Some(evict(server, target)),
+        ("", "Pod") if target.subresource == "binding" => return Some(bind(server, target, object)),
         _ => return None,
     };
     let mut out = Fields::new();
@@ -97,24 +98,62 @@ fn rules(server: &ApiServer, user: &User, namespace: &str) -> Value {
 fn token(server: &ApiServer, target: &Target, object: &Fields) -> Result<Fields, Status> {
     let now = server.inner.clock.now();
     let mut state = server.lock();
-    state.find(target)?;
+    state.find(&Target { subresource: String::new(), ..target.clone() })?;
     let spec = object.get("spec");
     let seconds = spec.and_then(|s| s.get("expirationSeconds")).and_then(Value::as_i64).unwrap_or(3600);
+    let given = spec.and_then(|s| s.get("audiences")).filter(|a| a.as_array().is_some_and(|a| !a.is_empty()));
+    let audiences = given.cloned().unwrap_or_else(|| json!(["https://kubernetes.default.svc"]));
+    if seconds < 600 {
+        let error = FieldError::invalid(
+            "spec.expirationSeconds",
+            &seconds.into(),
+            "may not specify a duration less than 10 minutes",
+        );
+        return Err(Status::invalid("authentication.k8s.io", "TokenRequest", "", &[error]));
+    }
     let name = format!("system:serviceaccount:{}:{}", target.namespace, target.name);
     let token = format!("{}.{}.{}", state.ids.suffix(24), state.ids.suffix(24), state.ids.suffix(24));
-    state.tokens.insert(token.clone(), User::new(&name, &[]));
     let until = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(now);
+    state.tokens.retain(|_, known| known.until.is_none_or(|until| until > now));
+    state.tokens.insert(token.clone(), KnownToken { user: User::new(&name, &[]), until: Some(until) });
     let mut out = Fields::new();
     out.insert("kind".into(), json!("TokenRequest"));
     out.insert("apiVersion".into(), json!("authentication.k8s.io/v1"));
     out.insert("metadata".into(), json!({"name": target.name, "namespace": target.namespace}));
-    out.insert(
-        "spec".into(),
-        json!({"audiences": ["https://kubernetes.default.svc"], "expirationSeconds": seconds, "boundObjectRef": null}),
-    );
+    out.insert("spec".into(), json!({"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": null}));
     let until = until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     out.insert("status".into(), json!({"token": token, "expirationTimestamp": until}));
     Ok(out)
+}
+
+/// Puts a pod on a node, once.
+fn bind(server: &ApiServer, target: &Target, binding: &Fields) -> Result<Fields, Status> {
+    let node = text(binding.get("target"), "name");
+    if node.is_empty() {
+        let error = FieldError::required("target.name", "");
+        return Err(Status::invalid("", "Binding", &target.name, &[error]));
+    }
+    let now = server.inner.clock.stamp();
+    let mut state = server.lock();
+    let pod = state.find(&Target { subresource: String::new(), ..target.clone() })?;
+    let on = pod.object.get("spec").and_then(|s| s.get("nodeName")).and_then(Value::as_str).unwrap_or("");
+    if !on.is_empty() {
+        let why = format!("pod {} is already assigned to node {on:?}", target.name);
+        return Err(Status::conflict("", "pods/binding", &target.name, &why));
+    }
+    state.bind_pod(&(target.resource.key(), target.key()), &node, &now);
+    state.settle(&now);
+    Ok(success())
+}
+
+fn success() -> Fields {
+    Fields::from_iter([
+        ("kind".to_owned(), json!("Status")),
+        ("apiVersion".to_owned(), json!("v1")),
+        ("metadata".to_owned(), json!({})),
+        ("status".to_owned(), json!("Success")),
+        ("code".to_owned(), json!(201)),
+    ])
 }
 
 /// Evicts a pod, unless a disruption budget that has nothing left to give covers it.
@@ -140,11 +179,5 @@ fn evict(server: &ApiServer, target: &Target) -> Result<Fields, Status> {
         ..crate::apiserver::verbs::DeleteOptions::default()
     };
     server.delete_object(&pod, &options)?;
-    let mut out = Fields::new();
-    out.insert("kind".into(), json!("Status"));
-    out.insert("apiVersion".into(), json!("v1"));
-    out.insert("metadata".into(), json!({}));
-    out.insert("status".into(), json!("Success"));
-    out.insert("code".into(), json!(201));
-    Ok(out)
+    Ok(success())
 }

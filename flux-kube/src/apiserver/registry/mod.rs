@@ -4,7 +4,7 @@ pub(crate) mod builtin;
 pub(crate) mod discovery;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use crate::apiserver::crd::CustomVersion;
 use crate::apiserver::fields::Fields;
@@ -111,7 +111,7 @@ impl ResourceKey {
 }
 
 /// All that is served now.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Registry {
     /// By group, version and plural.
     resources: HashMap<(String, String, String), Arc<Resource>>,
@@ -122,14 +122,19 @@ pub(crate) struct Registry {
     custom: BTreeMap<String, Vec<Arc<Resource>>>,
 }
 
+/// What every server serves.
+static BUILT_IN: LazyLock<Registry> = LazyLock::new(|| {
+    let mut registry =
+        Registry { resources: HashMap::new(), kinds: HashMap::new(), groups: Vec::new(), custom: BTreeMap::new() };
+    for resource in builtin::resources() {
+        registry.insert(Arc::new(resource));
+    }
+    registry
+});
+
 impl Registry {
     pub(crate) fn new() -> Self {
-        let mut registry =
-            Registry { resources: HashMap::new(), kinds: HashMap::new(), groups: Vec::new(), custom: BTreeMap::new() };
-        for resource in builtin::resources() {
-            registry.insert(Arc::new(resource));
-        }
-        registry
+        BUILT_IN.clone()
     }
 
     fn insert(&mut self, resource: Arc<Resource>) {

@@ -19,21 +19,24 @@ pub(crate) use read::{ListOptions, Listed, prefix, too_large};
 pub(crate) use scale::selector_text;
 pub(crate) use update::{is_finished, without_managed};
 
-use super::auth::User;
+use super::auth::KnownToken;
 use super::fields::{FieldManager, Fields, Managers, Typed, Versions};
 use super::ids::Ids;
 use super::registry::{Registry, Resource};
 use super::status::Status;
 use super::store::{Record, Store};
+use super::workloads::Simulation;
 
 /// All that requests read and write.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) registry: Registry,
     pub(crate) ids: Ids,
     /// Who is known by which token.
-    pub(crate) tokens: HashMap<String, User>,
+    pub(crate) tokens: HashMap<String, KnownToken>,
+    /// The workloads that are simulated, if they are.
+    pub(crate) simulation: Option<Simulation>,
 }
 
 /// What a request is about.
@@ -125,7 +128,13 @@ pub(crate) fn served(object: &Arc<Fields>, resource: &Resource) -> Arc<Fields> {
 
 impl State {
     pub(crate) fn new(seed: u64, history: usize) -> Self {
-        State { store: Store::new(history), registry: Registry::new(), ids: Ids::new(seed), tokens: HashMap::new() }
+        State {
+            store: Store::new(history),
+            registry: Registry::new(),
+            ids: Ids::new(seed),
+            tokens: HashMap::new(),
+            simulation: None,
+        }
     }
 
     pub(crate) fn find(&self, target: &Target) -> Result<Arc<Record>, Status> {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use flux_core::{Context, Source as _};
+use flux_core::Context;
 
 use crate::Failure;
 use show::Output;
