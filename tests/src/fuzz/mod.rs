@@ -6,6 +6,7 @@
 //! them in every test run.
 
 mod cel;
+mod git;
 mod helm;
 mod helm_functions;
 mod kustomize;
@@ -28,12 +29,17 @@ pub struct Target {
 /// Every target, by name.
 pub const TARGETS: &[Target] = &[
     Target { name: "cel", run: cel::evaluate },
+    Target { name: "git_references", run: git::references },
+    Target { name: "git_signature", run: git::signature },
+    Target { name: "gitmodules", run: git::gitmodules },
     Target { name: "helm-chart", run: helm::chart },
     Target { name: "helm-set", run: helm::set_flags },
     Target { name: "helm-template", run: helm::template },
     Target { name: "helm_dates", run: helm_functions::dates },
     Target { name: "helm_printf", run: helm_functions::printf },
     Target { name: "helm_regex", run: helm_functions::regex },
+    Target { name: "ignore", run: git::ignore },
+    Target { name: "known_hosts", run: git::known_hosts },
     Target { name: "kustomize", run: kustomize::build_tree },
     Target { name: "patches", run: kustomize::patch },
     Target { name: "sops", run: sops::read },

@@ -4,6 +4,7 @@ mod apiserver;
 mod build;
 mod plan;
 mod run;
+mod source;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,9 @@ enum Command {
     /// Build without applying
     #[command(subcommand)]
     Build(build::Build),
+    /// Fetch one artifact and show what it is
+    #[command(subcommand)]
+    Source(source::Source),
     /// Print what `helm template` prints
     Template(Box<Template>),
 }
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         Command::Run(run) => block_on(run.run()),
         Command::Plan(plan) => block_on(plan.run()),
         Command::Apiserver(serve) => block_on(serve.run()),
+        Command::Source(source) => block_on(source.run()),
         // A build is over before a runtime would have started.
         Command::Build(build) => build.run(),
         Command::Template(template) => {
