@@ -13,7 +13,6 @@ use std::sync::Arc;
 use flux_appliers::observe::Observer;
 use flux_appliers::ssa::Owner;
 use flux_core::engine::{Engine, Pipeline, Unit};
-use flux_core::reconcile::Schedule;
 use flux_core::{Cluster, Origin};
 
 use crate::api::{Document, DocumentError, Kustomization, Resource};
