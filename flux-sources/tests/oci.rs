@@ -173,7 +173,6 @@ async fn a_hostile_registry_gets_nowhere() {
     assert!(error.to_string().ends_with("the layer has more than 10 bytes"), "{error}");
     // A manifest without end.
     let endless = HttpServer::start(|_, stream| {
-        use std::io::Write as _;
         write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")?;
         loop {
             stream.write_all(&[b' '; 65536])?;

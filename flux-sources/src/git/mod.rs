@@ -10,13 +10,17 @@
 //! versions and differ in build metadata alone the first by name is taken and not the youngest; a `commit` is fetched by its id and not by cloning the branch it is said to be on; symbolic
 //! links are kept in the tree, where Flux's archives leave them out.
 
+mod daemon;
 mod error;
 mod guard;
+mod http;
 mod local;
 mod materialise;
 mod reference;
 mod remote;
-mod transport;
+mod session;
+#[cfg(feature = "ssh")]
+mod ssh;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -29,18 +33,22 @@ use flux_core::source::{Source, SourceError};
 use flux_core::tree::TreeLimits;
 use flux_core::{Artifact, Context, Revision};
 use gix::ObjectId;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::auth::Credentials;
-use crate::deadline::{TIMEOUT, bounded};
+use crate::http::{Credentials, Http, Proxy, Settings, TIMEOUT, Tls, bounded};
 use crate::listing::Selection;
-use crate::tls::Tls;
+use http::HttpRemote;
 use local::Local;
 use materialise::Materialise;
-use remote::Remote;
-use transport::Connect;
+use remote::{Remote, Server};
+use session::Session;
+#[cfg(feature = "ssh")]
+use ssh::SshServer;
 
 pub use reference::Reference;
+#[cfg(feature = "ssh")]
+pub use ssh::{HostKeyProblem, InvalidKnownHosts, KnownHosts, SshIdentity};
 
 /// What a remote may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,13 +89,11 @@ struct Inner {
     reference: Reference,
     selection: Selection,
     limits: GitLimits,
-    credentials: Credentials,
-    tls: Tls,
     temporary: Option<PathBuf>,
 }
 
 enum Place {
-    Remote(gix::Url),
+    Remote(Box<Server>),
     Local(PathBuf),
 }
 
@@ -100,6 +106,9 @@ pub struct GitSourceBuilder {
     selection: Selection,
     limits: GitLimits,
     credentials: Credentials,
+    settings: Settings,
+    #[cfg(feature = "ssh")]
+    identity: Option<SshIdentity>,
     temporary: Option<PathBuf>,
 }
 
@@ -112,6 +121,9 @@ impl GitSource {
             selection: Selection::default(),
             limits: GitLimits::default(),
             credentials: Credentials::default(),
+            settings: Settings::default(),
+            #[cfg(feature = "ssh")]
+            identity: None,
             temporary: None,
         }
     }
@@ -159,6 +171,25 @@ impl GitSourceBuilder {
         self
     }
 
+    /// What is trusted over TLS, and the certificate that is shown.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.settings.tls = tls;
+        self
+    }
+
+    /// The proxy on the way to the server, for `https` and `http`.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.settings.proxy = Some(proxy);
+        self
+    }
+
+    /// Who we are to the server over `ssh`, and which keys it may have.
+    #[cfg(feature = "ssh")]
+    pub fn ssh_identity(mut self, identity: SshIdentity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
     /// Where to put the directory that a fetch needs while it runs; the system's place for temporary files if nothing is
     /// said.
     pub fn temporary_dir(mut self, dir: impl Into<PathBuf>) -> Self {
@@ -172,83 +203,85 @@ impl GitSourceBuilder {
     /// A URL that is none or whose scheme is not known, or a reference that cannot be one.
     pub fn build(self) -> Result<GitSource, SourceError> {
         self.reference.validate()?;
-        let (mut place, shown) = place(&self.url)?;
-        let mut credentials = self.credentials;
-        if let Place::Remote(url) = &mut place {
-            let (user, password) = (url.set_user(None), url.set_password(None));
-            if let (Credentials::Anonymous, Some(user)) = (&credentials, user) {
-                credentials = Credentials::basic(user, password.unwrap_or_default());
-            }
-        }
+        let (place, shown) = self.place()?;
         Ok(GitSource(Arc::new(Inner {
             place,
             shown,
             reference: self.reference,
             selection: self.selection,
             limits: self.limits,
-            credentials,
-            tls: Tls::default(),
             temporary: self.temporary,
         })))
     }
-}
 
-/// Where the URL leads, and how it may be shown.
-fn place(url: &str) -> Result<(Place, String), SourceError> {
-    let invalid = |problem: String| SourceError::Invalid { field: "spec.url".into(), problem };
-    let mut parsed = gix::url::parse(url).map_err(|_| invalid("is not the URL of a Git repository".into()))?;
-    let local = || String::from_utf8(parsed.path.to_vec()).map_err(|_| invalid("the path is not UTF-8".into()));
-    match parsed.scheme {
-        gix::url::Scheme::File => Ok((Place::Local(local()?.into()), url.to_owned())),
-        gix::url::Scheme::Http | gix::url::Scheme::Https | gix::url::Scheme::Git => {
-            if parsed.host().is_none_or(str::is_empty) {
-                return Err(invalid("names no host".into()));
-            }
-            let full = parsed.clone();
-            parsed.set_user(None);
-            parsed.set_password(None);
-            let shown = parsed.to_bstring().to_string();
-            Ok((Place::Remote(full), shown))
+    /// Where the URL leads, and how it may be shown.
+    fn place(&self) -> Result<(Place, String), SourceError> {
+        let invalid = |problem: String| SourceError::Invalid { field: "spec.url".into(), problem };
+        let mut parsed =
+            gix::url::parse(self.url.as_str()).map_err(|_| invalid("is not the URL of a Git repository".into()))?;
+        if parsed.scheme == gix::url::Scheme::File {
+            let path = String::from_utf8(parsed.path.to_vec()).map_err(|_| invalid("the path is not UTF-8".into()))?;
+            return Ok((Place::Local(path.into()), self.url.clone()));
         }
-        ref scheme => Err(invalid(format!("scheme `{scheme}` is not supported; use https, http, git or file"))),
+        if parsed.host().is_none_or(str::is_empty) {
+            return Err(invalid("names no host".into()));
+        }
+        let server = match &parsed.scheme {
+            gix::url::Scheme::Http | gix::url::Scheme::Https => {
+                let mut url = reqwest::Url::parse(&self.url).map_err(|error| invalid(error.to_string()))?;
+                let credentials = self.credentials.clone().or_from(&mut url);
+                Server::Http(HttpRemote::new(Http::new(self.settings.clone()), credentials, url))
+            }
+            gix::url::Scheme::Git => Server::Daemon(parsed.clone()),
+            #[cfg(feature = "ssh")]
+            gix::url::Scheme::Ssh if self.url.starts_with("ssh://") => {
+                Server::Ssh(SshServer::new(&parsed, self.identity.as_ref())?)
+            }
+            gix::url::Scheme::Ssh if !self.url.contains("://") => {
+                return Err(invalid("is in the short form `user@host:path`; write `ssh://user@host/path`".into()));
+            }
+            scheme => {
+                return Err(invalid(format!("scheme `{scheme}` is not supported; use https, http, ssh, git or file")));
+            }
+        };
+        parsed.set_user(None);
+        parsed.set_password(None);
+        Ok((Place::Remote(Box::new(server)), parsed.to_bstring().to_string()))
     }
 }
 
 impl Inner {
-    fn resolve(&self, timeout: Duration, stop: &AtomicBool) -> Result<Revision, SourceError> {
+    fn resolve(&self, work: &Work<'_>) -> Result<Revision, SourceError> {
         if let Some(revision) = self.reference.pinned() {
             return Ok(revision);
         }
         match &self.place {
             Place::Local(path) => Local::open(path, &self.shown)?.resolve(&self.reference),
-            Place::Remote(url) => self.remote(url, self.limits.refs_bytes, timeout, stop).resolve(&self.reference),
+            Place::Remote(server) => self.remote(server, self.limits.refs_bytes, work).resolve(&self.reference),
         }
     }
 
-    fn fetch(&self, revision: &Revision, timeout: Duration, stop: &AtomicBool) -> Result<Artifact, SourceError> {
+    fn fetch(&self, revision: &Revision, work: &Work<'_>) -> Result<Artifact, SourceError> {
         let url = self.shown.as_str();
         let missing = || SourceError::NotFound { url: url.to_owned(), what: format!("revision `{revision}`") };
         let commit = revision.hash().and_then(|hash| ObjectId::from_hex(hash.as_bytes()).ok()).ok_or_else(missing)?;
-        let read =
-            |objects: &gix::odb::Handle| Materialise { url, objects, selection: &self.selection, stop }.commit(commit);
+        let read = |objects: &gix::odb::Handle| {
+            Materialise { url, objects, selection: &self.selection, stop: work.stop }.commit(commit)
+        };
         let (tree, mut metadata) = match &self.place {
             Place::Local(path) => read(Local::open(path, url)?.objects(commit)?)?,
-            Place::Remote(remote) => {
+            Place::Remote(server) => {
                 let dir = self.temporary().map_err(|error| error::local(url, error))?;
-                let remote = self.remote(remote, self.limits.pack_bytes, timeout, stop);
-                read(&remote.fetch(commit, dir.path(), stop)?)?
+                read(&self.remote(server, self.limits.pack_bytes, work).fetch(commit, dir.path())?)?
             }
         };
         metadata.insert("origin".to_owned(), url.to_owned());
         Ok(Artifact { revision: revision.clone(), tree, metadata })
     }
 
-    fn remote<'a>(&'a self, url: &'a gix::Url, limit: u64, timeout: Duration, stop: &'a AtomicBool) -> Remote<'a> {
-        Remote {
-            url,
-            shown: &self.shown,
-            connect: Connect { tls: &self.tls, credentials: &self.credentials, stop, limit, timeout },
-        }
+    fn remote<'a>(&'a self, server: &'a Server, limit: u64, work: &'a Work<'a>) -> Remote<'a> {
+        let session = Session::new(work.cx, work.runtime, work.stop, limit, work.timeout);
+        Remote { server, shown: &self.shown, session }
     }
 
     fn temporary(&self) -> std::io::Result<tempfile::TempDir> {
@@ -258,29 +291,42 @@ impl Inner {
     }
 }
 
-#[async_trait]
-impl Source for GitSource {
-    async fn resolve(&self, cx: &Context) -> Result<Revision, SourceError> {
-        cx.check()?;
-        let inner = self.0.clone();
-        let (cx, timeout) = with_timeout(cx);
-        cx.run_blocking(move |stop| inner.resolve(timeout, stop)).await?
-    }
+/// One call, on a thread that may block.
+struct Work<'a> {
+    cx: &'a Context,
+    runtime: &'a Handle,
+    stop: &'a AtomicBool,
+    timeout: Duration,
+}
 
-    async fn fetch(&self, cx: &Context, revision: &Revision) -> Result<Artifact, SourceError> {
+impl GitSource {
+    /// Runs work that blocks, until it is done, cancelled or late. When the caller goes away, so does the work.
+    async fn run<T: Send + 'static>(
+        &self,
+        cx: &Context,
+        work: impl FnOnce(&Inner, &Work<'_>) -> Result<T, SourceError> + Send + 'static,
+    ) -> Result<T, SourceError> {
         cx.check()?;
         let inner = self.0.clone();
-        let revision = revision.clone();
-        let (cx, timeout) = with_timeout(cx);
-        cx.run_blocking(move |stop| inner.fetch(&revision, timeout, stop)).await?
+        let cancel = cx.cancellation().child_token();
+        let _gone = cancel.clone().drop_guard();
+        let cx = bounded(cx).with_cancel(cancel);
+        let timeout = cx.deadline().map_or(TIMEOUT, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let (inside, runtime) = (cx.clone(), Handle::current());
+        cx.run_blocking(move |stop| work(&inner, &Work { cx: &inside, runtime: &runtime, stop, timeout })).await?
     }
 }
 
-/// The context with a deadline, and how far away that is.
-fn with_timeout(cx: &Context) -> (Context, Duration) {
-    let cx = bounded(cx);
-    let timeout = cx.deadline().map_or(TIMEOUT, |deadline| deadline.saturating_duration_since(Instant::now()));
-    (cx, timeout)
+#[async_trait]
+impl Source for GitSource {
+    async fn resolve(&self, cx: &Context) -> Result<Revision, SourceError> {
+        self.run(cx, |inner, work| inner.resolve(work)).await
+    }
+
+    async fn fetch(&self, cx: &Context, revision: &Revision) -> Result<Artifact, SourceError> {
+        let revision = revision.clone();
+        self.run(cx, move |inner, work| inner.fetch(&revision, work)).await
+    }
 }
 
 impl fmt::Debug for GitSource {

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use flux_core::Revision;
 use flux_core::source::SourceError;
@@ -17,9 +16,12 @@ use gix::protocol::transport::client::blocking_io::Transport;
 use gix::protocol::transport::{Protocol, Service};
 use gix::protocol::{Handshake, LsRefsCommand};
 
-use super::error;
+use super::http::HttpRemote;
 use super::reference::Reference;
-use super::transport::{Connect, connect};
+use super::session::Session;
+#[cfg(feature = "ssh")]
+use super::ssh::SshServer;
+use super::{daemon, error};
 
 /// How many branches an error names.
 const BRANCHES_NAMED: usize = 5;
@@ -27,20 +29,33 @@ const BRANCHES_NAMED: usize = 5;
 /// Bytes of unpacked objects that are kept at hand while files are read.
 const PACK_CACHE: usize = 32 << 20;
 
-/// A repository behind a URL.
+/// Where a repository is that is not on this machine.
+#[derive(Debug)]
+pub(super) enum Server {
+    Http(HttpRemote),
+    Daemon(gix::Url),
+    #[cfg(feature = "ssh")]
+    Ssh(SshServer),
+}
+
+/// A repository behind a URL, for one operation.
 pub(super) struct Remote<'a> {
-    pub(super) url: &'a gix::Url,
+    pub(super) server: &'a Server,
     /// The URL without credentials.
     pub(super) shown: &'a str,
-    pub(super) connect: Connect<'a>,
+    pub(super) session: Session<'a>,
 }
 
 impl Remote<'_> {
-    /// The revision of a reference: one handshake and one list of the references that start as its name does.
+    /// The revision of a reference: one list of the references that start as its name does.
     pub(super) fn resolve(&self, reference: &Reference) -> Result<Revision, SourceError> {
-        let failed = |error| error::remote(self.shown, &reference.to_string(), error);
+        self.with_fresh_abilities(|| self.resolve_once(reference))
+    }
+
+    fn resolve_once(&self, reference: &Reference) -> Result<Revision, SourceError> {
+        let failed = |error| self.failed(&reference.to_string(), error);
         let prefix = reference.prefix().unwrap_or_default();
-        let mut transport = connect(self.url, self.shown, self.connect)?;
+        let mut transport = self.connect()?;
         let mut handshake = handshake(&mut *transport).map_err(failed)?;
         let references = list(&mut *transport, &mut handshake, &prefix).map_err(failed)?;
         let revision = match reference.pick(&references) {
@@ -58,25 +73,24 @@ impl Remote<'_> {
     }
 
     /// Fetches one commit with its files and without its history into `dir`, and opens it.
-    pub(super) fn fetch(
-        &self,
-        commit: ObjectId,
-        dir: &Path,
-        stop: &AtomicBool,
-    ) -> Result<gix::odb::Handle, SourceError> {
+    pub(super) fn fetch(&self, commit: ObjectId, dir: &Path) -> Result<gix::odb::Handle, SourceError> {
+        self.with_fresh_abilities(|| self.fetch_once(commit, dir))
+    }
+
+    fn fetch_once(&self, commit: ObjectId, dir: &Path) -> Result<gix::odb::Handle, SourceError> {
         let wanted = format!("commit `{commit}`");
-        let failed = |error| error::remote(self.shown, &wanted, error);
+        let failed = |error| self.failed(&wanted, error);
         let objects = dir.join("objects");
         let packs = objects.join("pack");
         std::fs::create_dir_all(&packs).map_err(|error| error::local(self.shown, error))?;
-        let mut transport = connect(self.url, self.shown, self.connect)?;
+        let mut transport = self.connect()?;
         let mut handshake = handshake(&mut *transport).map_err(failed)?;
         let mut received = false;
         gix::protocol::fetch(
             &mut Want(commit),
             |pack, progress, stop| {
                 // One object is never larger than the limit for all that is received, however small its delta.
-                let limit = usize::try_from(self.connect.limit).unwrap_or(usize::MAX);
+                let limit = usize::try_from(self.session.limit).unwrap_or(usize::MAX);
                 let options = pack::bundle::write::Options { alloc_limit_bytes: Some(limit), ..Default::default() };
                 let thin = None::<gix::odb::Handle>;
                 let kind = commit.kind();
@@ -85,7 +99,7 @@ impl Remote<'_> {
                 Ok(true)
             },
             Discard,
-            stop,
+            self.session.stop,
             FetchContext {
                 handshake: &mut handshake,
                 transport: &mut transport,
@@ -108,6 +122,33 @@ impl Remote<'_> {
         // Files that are stored as differences share their bases.
         objects.set_pack_cache(|| Box::new(pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE)));
         Ok(objects)
+    }
+
+    fn connect(&self) -> Result<Box<dyn Transport + '_>, SourceError> {
+        match self.server {
+            Server::Http(remote) => Ok(remote.connect(self.shown, &self.session)),
+            Server::Daemon(url) => daemon::connect(url, self.shown, &self.session),
+            #[cfg(feature = "ssh")]
+            Server::Ssh(server) => server.connect(self.shown, &self.session),
+        }
+    }
+
+    /// Runs an operation, and once more if it failed on what a server was remembered to be able to do.
+    fn with_fresh_abilities<T>(&self, operation: impl Fn() -> Result<T, SourceError>) -> Result<T, SourceError> {
+        let Server::Http(remote) = self.server else { return operation() };
+        let remembered = remote.is_known();
+        match operation() {
+            Err(error) if !matches!(error, SourceError::Interrupted(_)) => {
+                remote.forget();
+                if remembered { operation() } else { Err(error) }
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What a failure inside gix means: a connection says best itself why it failed.
+    fn failed(&self, wanted: &str, error: gix::Error) -> SourceError {
+        self.session.failure().unwrap_or_else(|| error::remote(self.shown, wanted, error))
     }
 }
 

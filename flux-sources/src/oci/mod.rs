@@ -25,11 +25,8 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::read_tar_gz;
-use crate::auth::Credentials;
-use crate::deadline::bounded;
-use crate::http::Http;
+use crate::http::{Credentials, Http, Settings, bounded};
 use crate::listing::Selection;
-use crate::tls::Tls;
 use registry::Registry;
 
 pub use reference::OciReference;
@@ -163,7 +160,7 @@ impl OciSourceBuilder {
         let scheme = if self.insecure { "http" } else { "https" };
         let base = format!("{scheme}://{}/v2/{}/", parsed.resolve_registry(), parsed.repository());
         let base = Url::parse(&base).map_err(|error| invalid(error.to_string()))?;
-        let http = Http::new(&Tls::default()).map_err(invalid)?;
+        let http = Http::new(Settings::default());
         Ok(OciSource(Arc::new(Inner {
             registry: Registry::new(http, base, self.url.clone(), self.credentials),
             url: self.url,

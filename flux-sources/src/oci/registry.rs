@@ -7,14 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use flux_core::source::SourceError;
 use flux_core::{Context, Digest};
-use reqwest::header::{ACCEPT, HeaderMap, HeaderName, LINK, WWW_AUTHENTICATE};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, LINK, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::challenge::Challenge;
-use crate::auth::Credentials;
-use crate::http::{Answer, Http};
+use crate::http::{Answer, Credentials, Http, Request};
 
 /// What a manifest, a page of tags and a token may weigh: the size every registry has to accept for a manifest.
 const DOCUMENT_BYTES: u64 = 4 << 20;
@@ -145,11 +144,11 @@ impl Registry {
         limit: u64,
     ) -> Result<Answer, SourceError> {
         let request = |credentials: &Credentials| {
-            let request = self.http.request(method.clone(), url.clone(), credentials);
-            accept.into_iter().fold(request, |request, accept| request.header(ACCEPT, accept))
+            let request = Request::new(method.clone(), url.clone(), credentials);
+            accept.into_iter().fold(request, |request, accept| request.header(ACCEPT, HeaderValue::from_static(accept)))
         };
         let granted = self.granted();
-        let answer = self.http.send(cx, &self.shown, request(&granted), limit).await?;
+        let answer = self.http.send(cx, &self.shown, &request(&granted), limit).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
@@ -158,7 +157,7 @@ impl Registry {
         let granted = self.meet(cx, challenge).await?;
         let credentials = granted.credentials.clone();
         *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = Some(granted);
-        self.http.send(cx, &self.shown, request(&credentials), limit).await
+        self.http.send(cx, &self.shown, &request(&credentials), limit).await
     }
 
     fn granted(&self) -> Credentials {
@@ -185,8 +184,8 @@ impl Registry {
                         url.query_pairs_mut().append_pair(name, &value);
                     }
                 }
-                let request = self.http.request(Method::GET, url, &self.credentials);
-                let answer = self.http.send(cx, &self.shown, request, DOCUMENT_BYTES).await?;
+                let request = Request::get(url, &self.credentials);
+                let answer = self.http.send(cx, &self.shown, &request, DOCUMENT_BYTES).await?;
                 let answer = answer.success(&self.shown, "the place to get a token at")?;
                 let token: Token =
                     serde_json::from_slice(&answer.body).map_err(|_| denied("the token cannot be read"))?;

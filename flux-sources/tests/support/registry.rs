@@ -151,7 +151,7 @@ impl Own {
     }
 }
 
-fn answer(content: &Content, request: &Request, stream: &mut TcpStream) -> std::io::Result<()> {
+fn answer(content: &Content, request: &Request, stream: &mut dyn Write) -> std::io::Result<()> {
     if let Some((wanted, challenge)) = &content.guard
         && request.header("authorization") != Some(wanted)
     {
