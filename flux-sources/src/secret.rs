@@ -46,6 +46,12 @@ impl Secret {
         self.get(key).map(text).transpose()
     }
 
+    /// The names of the keys.
+    #[cfg(feature = "oci")]
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.data.keys().map(String::as_str)
+    }
+
     /// An error about a key. The problem must not hold the value.
     pub(crate) fn invalid(&self, key: &str, problem: impl Into<String>) -> SourceError {
         SourceError::Invalid { field: format!("Secret `{}`: data.{key}", self.name), problem: problem.into() }
