@@ -201,7 +201,7 @@ impl Inner {
     async fn manifest(&self, cx: &Context, digest: &str) -> Result<OciImageManifest, SourceError> {
         let rejected = |problem: String| SourceError::Rejected { url: self.url.clone(), problem };
         let index = match manifest::read(&self.registry.manifest(cx, digest).await?).map_err(rejected)? {
-            Manifest::Image(manifest) => return Ok(manifest),
+            Manifest::Image(manifest) => return Ok(*manifest),
             Manifest::Index(index) => index,
         };
         let entry = index.manifests.iter().find(|entry| {
@@ -213,7 +213,7 @@ impl Inner {
             return Err(rejected("the digest of a manifest in the index is not SHA-256".into()));
         }
         match manifest::read(&self.registry.manifest(cx, &entry.digest).await?).map_err(rejected)? {
-            Manifest::Image(manifest) => Ok(manifest),
+            Manifest::Image(manifest) => Ok(*manifest),
             Manifest::Index(_) => Err(rejected("an index in an index".into())),
         }
     }

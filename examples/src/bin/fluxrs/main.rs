@@ -3,7 +3,9 @@
 mod apiserver;
 mod build;
 mod plan;
+mod push;
 mod run;
+mod source;
 
 use std::process::ExitCode;
 
@@ -28,6 +30,12 @@ enum Command {
     /// Build without applying
     #[command(subcommand)]
     Build(build::Build),
+    /// Fetch one artifact and show what it is
+    #[command(subcommand)]
+    Source(source::Source),
+    /// Push to a registry
+    #[command(subcommand)]
+    Push(push::Push),
 }
 
 /// What a command ends with when it fails.
@@ -47,6 +55,8 @@ fn main() -> ExitCode {
         Command::Apiserver(serve) => block_on(serve.run()),
         // A build is over before a runtime would have started.
         Command::Build(build) => build.run(),
+        Command::Source(source) => block_on(source.run()),
+        Command::Push(push) => block_on(push.run()),
     };
     match outcome {
         Ok(code) => code,
