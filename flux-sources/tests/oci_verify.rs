@@ -209,12 +209,13 @@ async fn a_bundle_counts_by_the_api_for_referrers_and_by_the_tag_that_stands_in(
     let index = refer(&registry, &made);
     registry.content.lock().unwrap().referrers.insert(digest.clone(), index.clone());
     get(&registry.url(), OciReference::default(), trusting(&[&key])).await.unwrap();
-    let mut content = registry.content.lock().unwrap();
-    content.referrers.clear();
-    let name = Digest::sha256(&index).to_string();
-    content.objects.insert(name.clone(), index);
-    content.tags.insert(digest.replace(':', "-"), name);
-    drop(content);
+    {
+        let mut content = registry.content.lock().unwrap();
+        content.referrers.clear();
+        let name = Digest::sha256(&index).to_string();
+        content.objects.insert(name.clone(), index);
+        content.tags.insert(digest.replace(':', "-"), name);
+    }
     get(&registry.url(), OciReference::default(), trusting(&[&key])).await.unwrap();
 }
 
