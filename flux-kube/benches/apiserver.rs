@@ -1,10 +1,12 @@
 //! How fast the embedded API server answers, on one core.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flux_core::cluster::{ApplyOptions, Cluster};
 use flux_core::{Context, Object};
-use flux_kube::apiserver::{ApiServer, Config};
+use flux_kube::apiserver::{ApiServer, Config, Workloads};
 use serde_json::json;
 
 /// No answer of the server in process is ever pending.
@@ -67,8 +69,42 @@ fn applies(c: &mut Criterion) {
         });
     }
     group.finish();
-    c.bench_function("start", |b| b.iter(|| ApiServer::new(Config::default())));
 }
 
-criterion_group!(benches, applies);
+/// How soon a server is there: new, from a snapshot of one that holds 500 objects, and what such a snapshot costs.
+fn starts(c: &mut Criterion) {
+    let (cx, options) =
+        (Context::background(), ApplyOptions { field_manager: "flux".to_owned(), ..Default::default() });
+    c.bench_function("start", |b| b.iter(|| ApiServer::new(Config::default())));
+    let server = ApiServer::new(Config::default());
+    for n in 0..500 {
+        block_on(server.apply(&cx, &config_map(&format!("o-{n}"), 1), &options)).unwrap();
+    }
+    c.bench_function("snapshot of 500 objects", |b| b.iter(|| server.snapshot()));
+    let snapshot = server.snapshot();
+    c.bench_function("start from a snapshot of 500 objects", |b| b.iter(|| snapshot.start(7)));
+    c.bench_function("restore of 500 objects", |b| b.iter(|| server.restore(&snapshot)));
+}
+
+/// 100 deployments of two pods each, from the first apply until the last is ready.
+fn workloads(c: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let options = ApplyOptions { field_manager: "flux".to_owned(), ..Default::default() };
+    let cx = Context::background();
+    c.bench_function("100 deployments get ready", |b| {
+        b.iter(|| {
+            runtime.block_on(async {
+                let server = ApiServer::new(Config::default());
+                server.simulate(Workloads::ready_after(Duration::from_secs(10)));
+                for n in 0..100 {
+                    server.apply(&cx, &deployment(&format!("d-{n}"), 2), &options).await.unwrap();
+                }
+                tokio::time::sleep(Duration::from_secs(11)).await;
+                server
+            })
+        });
+    });
+}
+
+criterion_group!(benches, applies, starts, workloads);
 criterion_main!(benches);

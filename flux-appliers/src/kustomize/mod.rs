@@ -230,7 +230,7 @@ pub fn build_with(
     Ok(output)
 }
 
-fn set_metadata(object: &mut Value, field: &str, entries: &std::collections::BTreeMap<String, String>) {
+pub(crate) fn set_metadata(object: &mut Value, field: &str, entries: &std::collections::BTreeMap<String, String>) {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
     if entries.is_empty() {
         return;

@@ -103,8 +103,18 @@ impl As {
         dry_run: bool,
         work: impl FnOnce(&mut Call) -> Result<T, Status>,
     ) -> Result<T, ClusterError> {
+        self.carry_out(cx, Call::new(&self.user, verb, target, dry_run), verb, target, work).await
+    }
+
+    async fn carry_out<T>(
+        &self,
+        cx: &Context,
+        call: Call,
+        verb: Verb,
+        target: &Target,
+        work: impl FnOnce(&mut Call) -> Result<T, Status>,
+    ) -> Result<T, ClusterError> {
         cx.check()?;
-        let call = Call::new(&self.user, verb, target, dry_run);
         let done = self.server.carry_out(call, |call| {
             self.server.authorize(&self.user, target, verb.of_roles())?;
             work(call)
@@ -201,7 +211,8 @@ impl Cluster for As {
         }
         let write = self.write(&options.field_manager, options.dry_run);
         let work = |_: &mut Call| self.server.create_object(&self.user, &target, (*o.shared()).clone(), &write);
-        object(self.call(cx, Verb::Create, &target, options.dry_run, work).await?.object)
+        let call = Call::new(&self.user, Verb::Create, &target, options.dry_run).named(o.name());
+        object(self.carry_out(cx, call, Verb::Create, &target, work).await?.object)
     }
 
     async fn update(&self, cx: &Context, o: &Object, options: &WriteOptions) -> Result<Object, ClusterError> {

@@ -6,16 +6,46 @@
 //!
 //! Time is tokio's clock, so that under a paused runtime it is virtual; uids and generated names follow from a seed.
 //!
+//! # For tests
+//!
+//! - [Faults](Fault) on demand: refusals, latency, answers that are lost, stale lists, watches that end, repeat
+//!   themselves or lag. Which requests they befall is said by [`Calls`], which counts them too: [`ApiServer::count`].
+//! - [Snapshots](Snapshot), to come back to or to start many servers from.
+//! - [Workloads] that get ready after a virtual while, or never, with the status that real controllers report.
+//!
+//! ```
+//! use std::time::Duration;
+//! use flux_core::cluster::{ApplyOptions, Cluster};
+//! use flux_core::{Context, Object};
+//! use flux_kube::apiserver::{ApiServer, Calls, Fault, Verb};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = ApiServer::default();
+//! let applies = Calls::of(Verb::Apply).kind("ConfigMap");
+//! server.inject(Fault::error(503).on(applies.clone()).first(1));
+//!
+//! let object = Object::from_value(serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap",
+//!     "metadata": {"name": "settings", "namespace": "default"}}))?;
+//! let options = ApplyOptions { field_manager: "test".into(), ..ApplyOptions::default() };
+//! let cx = Context::background();
+//! assert_eq!(server.apply(&cx, &object, &options).await.unwrap_err().code(), Some(503));
+//! server.apply(&cx, &object, &options).await?;
+//! assert_eq!(server.count(&applies), 2);
+//! assert_eq!(server.count(&applies.refused()), 1);
+//! # Ok(()) }
+//! ```
+//!
 //! # Differences from a real server
 //!
 //! - Messages that print Go's internal types: an immutable job template is shown as its JSON, and the refusal to change
 //!   other fields of a pod comes without the difference.
 //! - No admission plugins but namespace life cycle and defaults, no webhooks, no quotas, no aggregation: admission
 //!   policies and `APIService`s are stored and do nothing. Conversion webhooks of custom resources are not called.
-//! - No workload ever runs: no pods are made and no status is reported unless a client does it.
+//! - No container ever runs: logs, exec and the like are refused. Workloads are simulated only when
+//!   [asked for](ApiServer::simulate); cron jobs, autoscalers, disruption budgets and endpoints are not.
 //! - `/openapi/v3` has schemas and the operations clients look for, not every operation; there is no `/openapi/v2`.
-//! - Protocol buffers are read, never written. Plain HTTP only; users by token or impersonation.
-//! - No timed bookmarks on watches, and no storage but memory.
+//! - Protocol buffers are read, never written. Tokens of service accounts are no JSON web tokens.
+//! - No storage but memory.
 
 mod allocate;
 mod auth;

@@ -98,6 +98,19 @@ async fn the_same_faults_over_http() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn new_objects_have_names_too() {
+    let server = server();
+    let cluster = KubeCluster::new(kube::Client::new(server.clone(), "default"));
+    server.inject(Fault::error(500).on(Calls::of(Verb::Create).name("bad")));
+    let options = flux_core::cluster::WriteOptions::default();
+    for cluster in [&server as &dyn Cluster, &cluster] {
+        let refused = cluster.create(&cx(), &config_map("bad", "1"), &options).await.unwrap_err();
+        assert_eq!(refused.reason(), "InternalError");
+    }
+    cluster.create(&cx(), &config_map("good", "1"), &options).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_that_lags_behind() {
     let server = server();
     for i in 0..4 {

@@ -105,6 +105,19 @@ async fn an_endless_body_is_cut_off() {
     assert!(sent < 64 << 20, "{sent} bytes were taken");
 }
 
+/// One that never ends is given up after a minute, here of virtual time.
+#[tokio::test(start_paused = true)]
+async fn a_slow_body_is_given_up() {
+    use http_body_util::StreamBody;
+    use tower::ServiceExt;
+    let never = futures::stream::pending::<Result<http_body::Frame<bytes::Bytes>, std::convert::Infallible>>();
+    let path = "/api/v1/namespaces/default/configmaps";
+    let request = http::Request::post(path).header("content-type", "application/json").body(StreamBody::new(never));
+    let began = tokio::time::Instant::now();
+    let answer = server().oneshot(request.unwrap()).await.unwrap();
+    assert_eq!((answer.status().as_u16(), began.elapsed()), (504, Duration::from_secs(60)));
+}
+
 /// A watch that is opened and never read holds up nobody, and costs no more than what fits into the connection.
 #[tokio::test]
 async fn a_watch_that_is_not_read() {

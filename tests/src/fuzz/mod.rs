@@ -5,6 +5,7 @@
 //! `tests/fuzz` searches for hours, guided by coverage; the test `fuzz` replays the committed seeds and seeded mutations of
 //! them in every test run.
 
+mod helm;
 mod kustomize;
 mod mutate;
 mod yaml;
@@ -22,6 +23,9 @@ pub struct Target {
 
 /// Every target, by name.
 pub const TARGETS: &[Target] = &[
+    Target { name: "helm-chart", run: helm::chart },
+    Target { name: "helm-set", run: helm::set_flags },
+    Target { name: "helm-template", run: helm::template },
     Target { name: "kustomize", run: kustomize::build_tree },
     Target { name: "patches", run: kustomize::patch },
     Target { name: "yaml", run: yaml::read_and_write },

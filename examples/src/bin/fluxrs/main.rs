@@ -10,6 +10,7 @@ mod source;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use flux_examples::template::Template;
 
 /// Flux as an embeddable library: its command line
 #[derive(Parser)]
@@ -36,6 +37,8 @@ enum Command {
     /// Push to a registry
     #[command(subcommand)]
     Push(push::Push),
+    /// Print what `helm template` prints
+    Template(Box<Template>),
 }
 
 /// What a command ends with when it fails.
@@ -57,6 +60,13 @@ fn main() -> ExitCode {
         Command::Build(build) => build.run(),
         Command::Source(source) => block_on(source.run()),
         Command::Push(push) => block_on(push.run()),
+        Command::Template(template) => {
+            let printed = template.run();
+            print!("{}", printed.out);
+            eprint!("{}", printed.err);
+            // Ends here, with what was rendered still in memory.
+            std::process::exit(i32::from(printed.failed))
+        }
     };
     match outcome {
         Ok(code) => code,

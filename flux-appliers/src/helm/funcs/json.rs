@@ -173,7 +173,7 @@ fn json_at(value: &Value, depth: usize, floats: bool) -> Result<Json, String> {
 }
 
 /// Reads JSON, failing in Go's words.
-pub(super) fn from_json(text: &str) -> Result<Json, String> {
+pub(crate) fn from_json(text: &str) -> Result<Json, String> {
     serde_json::from_str(text).map_err(|error| fault(text, &error))
 }
 

@@ -36,7 +36,8 @@ use super::template::{Builtins, Function};
 pub(crate) use args::{Args, Outcome};
 pub(crate) use encoding::json_kind;
 pub(crate) use flow::{WARNING_END, WARNING_START, without_no_value};
-pub(crate) use json::to_json_value;
+pub(crate) use json::{from_json as parse_json, to_json_value};
+pub(crate) use regex::pattern_fault;
 
 /// Helm's functions, over Go's.
 pub(crate) struct HelmFunctions;

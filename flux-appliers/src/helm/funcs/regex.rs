@@ -55,6 +55,11 @@ fn compile(args: &[Value]) -> Result<Regex, CallError> {
         .map_err(|_| CallError::from(format!("error parsing regexp: {}", fault(&pattern))))
 }
 
+/// What is wrong with a regular expression, in Go's words.
+pub(crate) fn pattern_fault(pattern: &str) -> Option<String> {
+    compile(&[Value::text(pattern)]).err().map(|error| error.to_string())
+}
+
 /// As [`compile`], but fails in the words of Go's `regexp.MustCompile`.
 fn must(args: &[Value]) -> Result<Regex, CallError> {
     compile(args).map_err(|error| {

@@ -80,8 +80,11 @@ const HELM: [(&str, &str); 5] = [
 
 /// Something that is no version of Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid kube version '{0}': could not parse {0:?} as version")]
-pub struct InvalidKubeVersion(String);
+#[error("invalid kube version '{version}': {reason}")]
+pub struct InvalidKubeVersion {
+    version: String,
+    reason: String,
+}
 
 /// A version of Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,24 +101,39 @@ impl KubeVersion {
     /// # Errors
     /// If there are no two numbers at the start.
     pub fn parse(text: &str) -> Result<Self, InvalidKubeVersion> {
-        let invalid = || InvalidKubeVersion(text.to_owned());
-        let body = text.trim().strip_prefix('v').unwrap_or(text.trim());
+        let invalid = |reason: String| InvalidKubeVersion { version: text.to_owned(), reason };
+        let body = text.trim_start();
+        let body = body.strip_prefix('v').unwrap_or(body);
         let end = body.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(body.len());
-        let numbers: Vec<&str> = body.get(..end).unwrap_or("").split('.').collect();
-        let valid = |number: &&str| number.parse::<u32>().is_ok() && (number.len() == 1 || !number.starts_with('0'));
-        let [major, minor, rest @ ..] = numbers.as_slice() else {
-            return Err(invalid());
-        };
-        if !numbers.iter().all(valid) {
-            return Err(invalid());
+        // What follows the numbers may be anything, a point that no number follows included.
+        let numbers = body.get(..end).unwrap_or_default();
+        let numbers = numbers.find("..").and_then(|at| numbers.get(..at)).unwrap_or(numbers).trim_end_matches('.');
+        if !numbers.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(invalid(format!("could not parse {text:?} as version")));
         }
-        let patch = rest.first().copied().unwrap_or("0");
-        let more: String = rest.iter().skip(1).map(|number| format!(".{number}")).collect();
+        let parts: Vec<&str> = numbers.split('.').collect();
+        if parts.len() < 2 {
+            return Err(invalid(format!("illegal version string {text:?}")));
+        }
+        if let Some(first) = parts.first().filter(|first| first.len() > 1 && first.starts_with('0')) {
+            return Err(invalid(format!("illegal zero-prefixed version component {first:?} in {text:?}")));
+        }
+        let mut values = Vec::with_capacity(parts.len());
+        for part in parts {
+            let value: u64 = part.parse().map_err(|_| {
+                let reason = format!("strconv.ParseUint: parsing {part:?}: value out of range");
+                invalid(format!("illegal non-numeric version component {part:?} in {text:?}: {reason}"))
+            })?;
+            values.push(value.to_string());
+        }
+        let [major, minor, ..] = values.as_slice() else {
+            return Err(invalid(format!("illegal version string {text:?}")));
+        };
         Ok(Self {
             version: if text.starts_with('v') { text.to_owned() } else { format!("v{text}") },
-            normalized: format!("v{major}.{minor}.{patch}{more}"),
-            major: (*major).to_owned(),
-            minor: (*minor).to_owned(),
+            normalized: format!("v{}", values.join(".")),
+            major: major.clone(),
+            minor: minor.clone(),
         })
     }
 

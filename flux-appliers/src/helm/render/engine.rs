@@ -115,6 +115,7 @@ fn chart_value(chart: &Instance<'_>, is_root: bool) -> Value {
     let maintainers = metadata
         .maintainers
         .iter()
+        .flatten()
         .map(|[name, email, url]| map(vec![("Name", text(name)), ("Email", text(email)), ("URL", text(url))]));
     let dependencies = chart.requirements.iter().map(|dependency| {
         let imports = dependency.import_values.iter().map(|import| {

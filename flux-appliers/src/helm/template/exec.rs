@@ -198,9 +198,10 @@ impl<'t> State<'t, '_, '_> {
             self.step()?;
             self.at = At::Node(node);
             match node {
-                Node::Text(text) => {
+                Node::Text(span) => {
+                    let text = self.template.source.bytes(*span);
                     self.charge(text.len())?;
-                    self.out.extend_from_slice(text.as_bytes());
+                    self.out.extend_from_slice(text);
                 }
                 Node::Action { pipe, .. } => {
                     // Variables declared here stay until the enclosing `end`.

@@ -87,7 +87,7 @@ fn every_recorded_row_of_coalescing_tables() {
             _ => Map::new(MapKind::Any, Entries::new()),
         };
         let (over, under) = (map("dst"), map("src"));
-        coalesce_tables(&over, &under, mode);
+        coalesce_tables(&over, &under, mode, &mut Vec::new());
         let over = if row["dst"].is_null() { under } else { over };
         let out = if row["dst"].is_null() && row["src"].is_null() {
             json!(null)

@@ -9,6 +9,8 @@ use crate::helm::template::gofmt::quote;
 const MAX_INDEX: i64 = 65_536;
 /// How many dots a key may have.
 const MAX_NESTING: usize = 30;
+/// How many indices a key may have. Helm has no limit here, and is stopped by its stack.
+const MAX_INDICES: usize = 500;
 
 /// How to read what is given.
 #[derive(Clone, Copy)]
@@ -79,8 +81,9 @@ pub enum SetError {
 /// # Errors
 /// If the expression does not follow the grammar or does not fit what is there.
 pub fn set(values: &mut Table, expression: &str, mode: SetMode<'_>) -> Result<(), SetError> {
-    let mut parser = Parser { chars: expression.chars().collect(), at: 0, mode };
+    let mut parser = Parser { chars: expression.chars().collect(), at: 0, indices: 0, mode };
     loop {
+        parser.indices = 0;
         match parser.key(values, 0) {
             Ok(()) => {}
             Err(Stop::End) => return Ok(()),
@@ -104,6 +107,8 @@ impl From<SetError> for Stop {
 struct Parser<'a> {
     chars: Vec<char>,
     at: usize,
+    /// How many indices the key at hand has.
+    indices: usize,
     mode: SetMode<'a>,
 }
 
@@ -199,6 +204,10 @@ impl Parser<'_> {
     }
 
     fn item(&mut self, list: &mut Vec<Json>, index: i64, level: usize) -> Result<(), Stop> {
+        self.indices += 1;
+        if self.indices > MAX_INDICES {
+            return Err(SetError::Nesting.into());
+        }
         if index < 0 {
             return Err(SetError::NegativeIndex(index).into());
         }

@@ -36,7 +36,7 @@ impl Inflation<'_> {
         }
         let options = self.render_options()?;
         let release = self.release(&options)?;
-        let rendered = render(&chart, &values, &release, &options).map_err(wrong)?;
+        let rendered = render(&chart, &values, &release, &options).map_err(|failure| wrong(failure.error))?;
         let config = self.chart;
         let print = PrintOptions {
             include_crds: config.include_crds,

@@ -42,6 +42,14 @@ impl Call {
         Call::of(request)
     }
 
+    /// The same, for an object whose name is not in the path.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        if self.request.name.is_empty() {
+            name.clone_into(&mut self.request.name);
+        }
+        self
+    }
+
     /// A request by `user` about what there is.
     pub(crate) fn discovery(user: &User, resource: Option<Arc<Resource>>) -> Self {
         Call::of(Request {

@@ -38,6 +38,8 @@ pub(super) async fn handle(
     let allowed = server.authorize_attributes(&user, &attributes(parts, &route, verb));
     let answer = match &route {
         Route::Resource(path) => {
+            let created = body.as_ref().ok().filter(|_| verb == Some(Verb::Create));
+            let new = created.and_then(|body| name_in(body)).unwrap_or_default();
             let work = |call: Option<&mut Call>| {
                 allowed?;
                 resource(server, parts, &query, path, &user, call, body)
@@ -47,6 +49,7 @@ pub(super) async fn handle(
                 (Some(resource), Some(verb)) => {
                     let target = path.target(resource);
                     let call = Call::new(&user, verb, &target, query.get("dryRun").is_some());
+                    let call = call.named(&new);
                     server.carry_out(call, |call| work(Some(call))).await
                 }
                 // What is not served cannot be asked for.
@@ -67,6 +70,19 @@ pub(super) async fn handle(
         Ok(answer) => Ok(answer),
         Err(status) => refuse(&status, encoding_of_refusals(parts, &route)),
     }
+}
+
+/// The name of an object to be created.
+fn name_in(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        metadata: Name,
+    }
+    #[derive(serde::Deserialize)]
+    struct Name {
+        name: Option<String>,
+    }
+    serde_json::from_slice::<Named>(body).ok()?.metadata.name
 }
 
 /// Refusals about resources come in the encoding that was asked for.

@@ -36,7 +36,7 @@ pub struct ServiceError;
 /// The largest body that is read.
 const MAX_BODY: usize = 3 * 1024 * 1024;
 
-/// How long a body may take to arrive.
+/// How long a body may take to arrive: as long as a real server has for a whole request.
 const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// Reads a body, as far as it is not too large or too slow.
@@ -56,7 +56,7 @@ where
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(Status::bad_request(format!("unable to read the body: {error}"))),
-        Err(_) => Err(Status::new(408, "Timeout", "the body of the request did not arrive in time")),
+        Err(_) => Err(Status::new(504, "Timeout", "Timeout: request did not complete within the allotted timeout")),
     }
 }
 

@@ -14,8 +14,11 @@ use tokio_util::sync::CancellationToken;
 use super::tls::{Authority, TlsError};
 use crate::apiserver::{ApiServer, base64, input};
 
-/// How long a client may take for a handshake, or for the headers of a request.
-const HEADER_TIME: Duration = Duration::from_secs(30);
+/// How long a client may take for a handshake.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(30);
+
+/// How long a connection may wait for the headers of its next request.
+const HEADER_TIME: Duration = Duration::from_secs(90);
 
 /// A server that answers on a port until it is dropped or stopped.
 #[derive(Debug)]
@@ -196,7 +199,7 @@ async fn connection(server: ApiServer, stream: TcpStream, encryption: Encryption
         Encryption::None => answer(server, stream).await,
         #[cfg(feature = "tls")]
         Encryption::Tls(authority) => {
-            if let Ok(Ok(stream)) = tokio::time::timeout(HEADER_TIME, authority.acceptor().accept(stream)).await {
+            if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIME, authority.acceptor().accept(stream)).await {
                 let user = authority.user_of(stream.get_ref().1.peer_certificates());
                 let with_user = move |mut request: http::Request<hyper::body::Incoming>| {
                     if let Some(user) = &user {

@@ -1,6 +1,5 @@
 //! A kube-rs controller that knows nothing of the embedded API server runs on it: watchers, reflectors, finalizers and
 //! server-side apply.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::time::Duration;
 
