@@ -12,7 +12,7 @@
 //! be held against it with the feature `contract`. What a source leaves out of its artifact is said by [`ignore`] rules.
 //! Artifacts are kept on disk for others by the `store` (feature `store`).
 
-#[cfg(any(feature = "helm", feature = "oci", all(test, feature = "store")))]
+#[cfg(any(feature = "helm", feature = "oci", feature = "store"))]
 mod archive;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;

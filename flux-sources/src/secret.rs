@@ -45,8 +45,9 @@ impl Secret {
         let text = |value| std::str::from_utf8(value).map_err(|_| self.invalid(key, "is not UTF-8"));
         self.get(key).map(text).transpose()
     }
+
     /// The names of the keys.
-    #[cfg(feature = "verify")]
+    #[cfg(any(feature = "oci", feature = "verify"))]
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.data.keys().map(String::as_str)
     }

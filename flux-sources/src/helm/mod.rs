@@ -20,7 +20,7 @@ use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use reqwest::{StatusCode, Url};
 
 use crate::archive::read_tar_gz;
-use crate::http::{Credentials, Http, Request, Settings, bounded};
+use crate::http::{Credentials, Http, Proxy, Request, Settings, Tls, bounded};
 use crate::listing::{Found, Kind};
 use index::{ChartVersion, Index};
 
@@ -90,6 +90,7 @@ pub struct HelmChartSourceBuilder {
     version: String,
     credentials: Credentials,
     pass_credentials: bool,
+    settings: Settings,
     limits: HelmLimits,
 }
 
@@ -102,6 +103,7 @@ impl HelmChartSource {
             version: "*".to_owned(),
             credentials: Credentials::default(),
             pass_credentials: false,
+            settings: Settings::default(),
             limits: HelmLimits::default(),
         }
     }
@@ -123,6 +125,18 @@ impl HelmChartSourceBuilder {
     /// Whether other hosts that the index names charts on see the credentials too: `spec.passCredentials`.
     pub fn pass_credentials(mut self, pass: bool) -> Self {
         self.pass_credentials = pass;
+        self
+    }
+
+    /// Which authorities are trusted and which certificate is shown: `spec.certSecretRef`.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.settings.tls = tls;
+        self
+    }
+
+    /// The proxy on the way.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.settings.proxy = Some(proxy);
         self
     }
 
@@ -151,7 +165,7 @@ impl HelmChartSourceBuilder {
         let range = if self.version.is_empty() { "*" } else { &self.version };
         Constraint::parse(range).map_err(|error| invalid("spec.version", &error))?;
         Ok(HelmChartSource(Arc::new(Inner {
-            http: Http::new(Settings::default()),
+            http: Http::new(self.settings),
             shown: base.to_string(),
             base,
             chart: self.chart,
@@ -225,7 +239,7 @@ impl Inner {
 }
 
 /// The chart in an archive: what is in its top directory, which becomes the root.
-fn unpack(url: &str, data: &[u8], limits: TreeLimits) -> Result<Tree, SourceError> {
+pub(crate) fn unpack(url: &str, data: &[u8], limits: TreeLimits) -> Result<Tree, SourceError> {
     let rejected = |problem: String| SourceError::Rejected { url: url.to_owned(), problem };
     let in_tree = |source: TreeError| SourceError::Tree { url: url.to_owned(), source };
     let mut builder = TreeBuilder::with_limits(limits);

@@ -90,7 +90,7 @@ impl Request {
         self
     }
 
-    #[cfg(feature = "git")]
+    #[cfg(any(feature = "git", feature = "oci"))]
     pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self

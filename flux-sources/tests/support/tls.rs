@@ -35,6 +35,13 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
+    /// The certificate and key of a server at 127.0.0.1, in PEM.
+    pub(crate) fn server_pem(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
     /// A server at 127.0.0.1.
     pub(crate) fn server(&self) -> Arc<ServerConfig> {
         self.config(false)

@@ -3,6 +3,7 @@
 mod apiserver;
 mod build;
 mod plan;
+mod push;
 mod run;
 mod source;
 
@@ -33,6 +34,9 @@ enum Command {
     /// Fetch one artifact and show what it is
     #[command(subcommand)]
     Source(source::Source),
+    /// Push to a registry
+    #[command(subcommand)]
+    Push(push::Push),
     /// Print what `helm template` prints
     Template(Box<Template>),
 }
@@ -52,9 +56,10 @@ fn main() -> ExitCode {
         Command::Run(run) => block_on(run.run()),
         Command::Plan(plan) => block_on(plan.run()),
         Command::Apiserver(serve) => block_on(serve.run()),
-        Command::Source(source) => block_on(source.run()),
         // A build is over before a runtime would have started.
         Command::Build(build) => build.run(),
+        Command::Source(source) => block_on(source.run()),
+        Command::Push(push) => block_on(push.run()),
         Command::Template(template) => {
             let printed = template.run();
             print!("{}", printed.out);

@@ -1,7 +1,11 @@
 //! `fluxrs source`: fetch one artifact and show what it is.
 
+mod access;
 mod git;
-mod show;
+mod helm;
+mod oci;
+pub(crate) mod registry;
+pub(crate) mod show;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,12 +21,19 @@ use show::Output;
 pub(crate) enum Source {
     /// Fetch a Git repository
     Git(git::Git),
+    /// Fetch an artifact from an OCI registry
+    Oci(oci::Oci),
+    /// Fetch a chart from a Helm repository
+    #[command(alias = "chart")]
+    Helm(helm::Helm),
 }
 
 impl Source {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
         match self {
             Self::Git(git) => fetch(git.source()?, &git.common).await,
+            Self::Oci(oci) => fetch(oci.source()?, &oci.common).await,
+            Self::Helm(helm) => fetch(helm.source()?, &helm.common).await,
         }
     }
 }

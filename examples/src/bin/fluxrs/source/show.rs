@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::Failure;
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Output {
+pub(crate) enum Output {
     Text,
     Json,
 }
