@@ -119,7 +119,7 @@ postBuild: {substituteFrom: [{kind: Secret, name: values}], substitute: {inline:
         ("deploy/plain.yaml", secret.replace("stringData", "data")),
         ("deploy/plain.yaml", secret.replace("name: plain", "name: Not A Name")),
         ("deploy/plain.yaml", secret.replace("{p: canary", "{'no key !': canary")),
-        ("deploy/app.ini", data("enc/app.ini").replace("[database]", &format!("[{CANARY}]"))),
+        ("deploy/app.ini", data("enc/app.ini").replace("[database]", "[moved]")),
         ("deploy/sealed.yaml", data("enc/regex.yaml").replace("mac: ENC", &format!("mac: {CANARY}ENC"))),
         ("deploy/kustomization.yaml", generator.replace("k=canary", "canary")),
     ] {
