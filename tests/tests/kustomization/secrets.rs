@@ -73,7 +73,8 @@ async fn h39_h40_a_secret_in_every_input_shows_in_no_output() {
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
         .with_writer(move || writer.clone())
         .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    // For every thread, those that build among them.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
 
     let secret = format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: plain, namespace: default}}\nstringData: {{p: {CANARY}-1, c: '${{password}}'}}\n"
