@@ -185,7 +185,7 @@ fn source() -> Vec<(&'static str, String)> {
                 .into(),
         ),
         ("app/secret.yaml", text("enc/regex.yaml")),
-        ("app/patch.yaml", text("enc/multi.yaml").split("---\n").next().unwrap().replace("sops:", "sops:")),
+        ("app/patch.yaml", text("enc/multi.yaml").split("---\n").next().unwrap().to_owned()),
         ("app/plain.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: one}\nstringData: {c: plain}\n".into()),
         ("app/app.ini", text("enc/app.ini")),
         ("app/secret.json", text("enc/secret.json")),
@@ -224,9 +224,11 @@ async fn a_build_reads_what_is_encrypted_and_leaves_config_maps_alone() {
     assert!(text.contains("ENC[AES256_GCM") && !text.contains("ini-canary"));
 }
 
+type Files = Vec<(&'static str, String)>;
+
 #[tokio::test]
 async fn whatever_is_wrong_names_the_file() {
-    let without = |change: &dyn Fn(&mut Vec<(&str, String)>)| {
+    let without = |change: &dyn Fn(&mut Files)| {
         let mut files = source();
         files.retain(|(path, _)| *path != "app/patch.yaml");
         files[0].1 = files[0].1.replace("patches:\n- path: patch.yaml\n", "");

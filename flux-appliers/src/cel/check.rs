@@ -21,7 +21,7 @@ pub(super) enum Type {
     Map(Box<Type>, Box<Type>),
     Optional(Box<Type>),
     /// The type of a type.
-    Type,
+    Kind,
     /// A parameter of a signature.
     Parameter(char),
 }
@@ -41,7 +41,7 @@ impl fmt::Display for Type {
             Self::List(item) => write!(f, "list({item})"),
             Self::Map(key, value) => write!(f, "map({key}, {value})"),
             Self::Optional(value) => write!(f, "optional_type({value})"),
-            Self::Type => f.write_str("type"),
+            Self::Kind => f.write_str("type"),
             Self::Parameter(_) => f.write_str("dyn"),
         }
     }
@@ -259,7 +259,7 @@ fn type_of(text: &str) -> Option<Type> {
     }
     Some(match text {
         "dyn" => Type::Dyn,
-        "type" => Type::Type,
+        "type" => Type::Kind,
         "duration" => Type::Plain("google.protobuf.Duration"),
         "timestamp" => Type::Plain("google.protobuf.Timestamp"),
         "bool" | "int" | "uint" | "double" | "string" | "bytes" => type_plain(text)?,
@@ -298,7 +298,7 @@ impl<'a> Checker<'a> {
                 if let Some(path) = expr.path()
                     && type_named(&path).is_some()
                 {
-                    return Ok(Type::Type);
+                    return Ok(Type::Kind);
                 }
                 self.select(operand, *access, expr.at)?
             }
@@ -359,7 +359,7 @@ impl<'a> Checker<'a> {
             return Ok(Type::Map(Box::new(STRING), Box::new(Type::Dyn)));
         }
         if type_named(name).is_some() {
-            return Ok(Type::Type);
+            return Ok(Type::Kind);
         }
         Err(self.error(at, format!("undeclared reference to '{name}'")))
     }

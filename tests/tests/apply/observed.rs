@@ -144,7 +144,8 @@ async fn what_nobody_touched_costs_nothing() {
 async fn a_commit_costs_requests_for_the_objects_that_it_changes() {
     for world in faces() {
         let stage = Stage::ready(world).await;
-        (stage.requests(), stage.renders());
+        stage.requests();
+        stage.renders();
         stage.source.set_files(files("1", "2")).unwrap();
         tokio::time::sleep(Duration::from_secs(70)).await;
         assert_eq!(stage.value("default", "b").await.as_deref(), Some("2"));

@@ -41,6 +41,10 @@ pub(super) fn unpack(archive: &[u8], limits: &ChartLimits) -> Result<Vec<ChartFi
         if kind.is_dir() || kind.is_pax_global_extensions() || kind.is_pax_local_extensions() {
             continue;
         }
+        // A record that is none makes the archive one that Go does not read.
+        for record in entry.pax_extensions().map_err(broken)?.into_iter().flatten() {
+            record.map_err(broken)?;
+        }
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         if kind.is_symlink() || kind.is_hard_link() {
             return Err(ChartError::Path { what: "a link", path });
