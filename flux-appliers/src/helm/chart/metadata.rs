@@ -34,7 +34,7 @@ pub struct Metadata {
     pub sources: Vec<String>,
     /// Words to find the chart by.
     pub keywords: Vec<String>,
-    /// Name, e-mail and link of each maintainer; a null is refused by [`Metadata::validate`].
+    /// Name, e-mail and link of each maintainer; a null is refused by the check of the chart.
     pub maintainers: Vec<Option<[String; 3]>>,
     /// Annotations, if there are any.
     pub annotations: Option<Vec<(String, String)>>,

@@ -28,7 +28,7 @@ pub(crate) struct Artifact {
     /// The address of the source, such as a Git URL
     #[arg(long, value_name = "URL")]
     source: String,
-    /// The revision of the source, such as main@sha1:<commit>
+    /// The revision of the source, such as main@sha1:COMMIT
     #[arg(long)]
     revision: String,
     /// Leave out what these patterns match, in the syntax of .gitignore
