@@ -33,6 +33,9 @@ pub(crate) fn between(from: &str, to: &str, object: &mut Fields) {
                 status.retain(|k, _| {
                     matches!(k.as_str(), "observedGeneration" | "lastScaleTime" | "currentReplicas" | "desiredReplicas")
                 });
+                for count in ["currentReplicas", "desiredReplicas"] {
+                    status.entry(count).or_insert_with(|| json!(0));
+                }
             }
         }
         _ => {}

@@ -81,10 +81,16 @@ impl LabelSelector {
     }
 
     pub(crate) fn matches(&self, object: &Fields) -> bool {
-        if self.0.is_empty() {
-            return true;
-        }
-        let labels = object.get("metadata").and_then(|m| m.get("labels")).and_then(Value::as_object);
+        self.0.is_empty()
+            || self.chooses(object.get("metadata").and_then(|m| m.get("labels")).and_then(Value::as_object))
+    }
+
+    /// Whether an object with these labels is selected.
+    pub(crate) fn matches_labels(&self, labels: &Fields) -> bool {
+        self.chooses(Some(labels))
+    }
+
+    fn chooses(&self, labels: Option<&Fields>) -> bool {
         self.0.iter().all(|r| {
             let value = labels.and_then(|l| l.get(&r.key)).and_then(Value::as_str);
             match (&r.operator, value) {

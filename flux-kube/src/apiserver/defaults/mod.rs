@@ -70,6 +70,7 @@ pub(crate) fn apply(resource: &Resource, object: &mut Fields) {
         ("", "PersistentVolumeClaim") => {
             if let Some(spec) = child(object, "spec") {
                 set(spec, "volumeMode", json!("Filesystem"));
+                data_sources(spec);
             }
             if let Some(status) = child(object, "status") {
                 set(status, "phase", json!("Pending"));
@@ -82,11 +83,35 @@ pub(crate) fn apply(resource: &Resource, object: &mut Fields) {
                 }
             }
         }
-        ("", "LimitRange") | ("", "ResourceQuota") => {}
+        ("", "LimitRange") => workloads::limit_range(object),
+        ("", "Node") => node(object),
         ("apps", _) => workloads::apps(&resource.kind, object),
         ("batch", _) => workloads::batch(&resource.kind, object),
         ("autoscaling", _) => workloads::autoscaler(&resource.version, object),
         ("networking.k8s.io", "NetworkPolicy") => workloads::network_policy(object),
+        ("networking.k8s.io", "IngressClass") => {
+            let parameters = object.get_mut("spec").and_then(|s| s.get_mut("parameters"));
+            if let Some(parameters) = parameters.and_then(Value::as_object_mut) {
+                set(parameters, "scope", json!("Cluster"));
+            }
+        }
+        ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration") => workloads::priority_level(object),
+        ("apiregistration.k8s.io", "APIService") => {
+            let service = object.get_mut("spec").and_then(|s| s.get_mut("service"));
+            if let Some(service) = service.and_then(Value::as_object_mut) {
+                set(service, "port", json!(443));
+            }
+        }
+        ("resource.k8s.io", "ResourceClaim") => {
+            if let Some(spec) = child(object, "spec") {
+                workloads::device_requests(spec);
+            }
+        }
+        ("resource.k8s.io", "ResourceClaimTemplate") => {
+            if let Some(spec) = child(object, "spec").and_then(|s| child(s, "spec")) {
+                workloads::device_requests(spec);
+            }
+        }
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
             if let Some(role) = object.get_mut("roleRef").and_then(Value::as_object_mut)
                 && role.get("apiGroup").and_then(Value::as_str).is_none_or(str::is_empty)
@@ -128,5 +153,42 @@ pub(crate) fn apply(resource: &Resource, object: &mut Fields) {
         ("admissionregistration.k8s.io", _) => workloads::webhooks(&resource.kind, object),
         ("apiextensions.k8s.io", _) => workloads::definition(object),
         _ => {}
+    }
+}
+
+/// The old and the new field for where a claim's data comes from say the same.
+fn data_sources(spec: &mut Fields) {
+    let ordered = |v: &Value| {
+        let mut out = Fields::new();
+        for key in ["apiGroup", "kind", "name", "namespace"] {
+            match v.get(key) {
+                None if key != "apiGroup" => {}
+                value => {
+                    out.insert(key.to_owned(), value.cloned().unwrap_or(Value::Null));
+                }
+            }
+        }
+        Value::Object(out)
+    };
+    let (old, new) = (spec.get("dataSource").map(ordered), spec.get("dataSourceRef").map(ordered));
+    if let Some(source) = old.clone().or_else(|| new.clone().filter(|n| n.get("namespace").is_none())) {
+        spec.insert("dataSource".into(), source);
+    }
+    if let Some(source) = new.or(old) {
+        spec.insert("dataSourceRef".into(), source);
+    }
+}
+
+/// The first range of a node's pods is also told by itself; what a node has is all there to give.
+fn node(object: &mut Fields) {
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
+        && let Some(range) = spec.get("podCIDR").cloned()
+    {
+        set(spec, "podCIDRs", json!([range]));
+    }
+    if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut)
+        && let Some(capacity) = status.get("capacity").cloned()
+    {
+        set(status, "allocatable", capacity);
     }
 }

@@ -82,6 +82,17 @@ pub(super) fn replication_controller(object: &mut Fields) {
     let Some(spec) = child(object, "spec") else { return };
     template(spec);
     set(spec, "replicas", json!(1));
+    let labels = spec.get("template").and_then(|t| t.get("metadata")).and_then(|m| m.get("labels")).cloned();
+    let Some(labels) = labels else { return };
+    let own = spec.get("selector").and_then(Value::as_object);
+    if own.is_none_or(Fields::is_empty) {
+        spec.insert("selector".into(), labels.clone());
+    }
+    if let Some(meta) = child(object, "metadata")
+        && meta.get("labels").and_then(Value::as_object).is_none_or(Fields::is_empty)
+    {
+        meta.insert("labels".into(), labels);
+    }
 }
 
 pub(super) fn batch(kind: &str, object: &mut Fields) {
@@ -102,6 +113,15 @@ pub(super) fn batch(kind: &str, object: &mut Fields) {
         set(meta, "labels", labels);
     }
     let Some(spec) = child(object, "spec") else { return };
+    if let Some(policy) = spec.get_mut("podFailurePolicy").and_then(Value::as_object_mut) {
+        for rule in each(policy, "rules") {
+            for condition in each(rule, "onPodConditions") {
+                if condition.get("status").and_then(Value::as_str).is_none_or(str::is_empty) {
+                    condition.insert("status".into(), json!("True"));
+                }
+            }
+        }
+    }
     if !spec.contains_key("completions") && !spec.contains_key("parallelism") {
         set(spec, "completions", json!(1));
         set(spec, "parallelism", json!(1));
@@ -142,7 +162,8 @@ pub(super) fn service(object: &mut Fields) {
             port.insert("targetPort".into(), number);
         }
     }
-    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+    let external = spec.get("externalIPs").and_then(Value::as_array).is_some_and(|e| !e.is_empty());
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") || (kind == "ClusterIP" && external) {
         set(spec, "externalTrafficPolicy", json!("Cluster"));
     }
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer" | "ClusterIP") {
@@ -150,6 +171,15 @@ pub(super) fn service(object: &mut Fields) {
     }
     if kind == "LoadBalancer" {
         set(spec, "allocateLoadBalancerNodePorts", json!(true));
+    }
+    if let Some(balancer) =
+        object.get_mut("status").and_then(|s| s.get_mut("loadBalancer")).and_then(Value::as_object_mut)
+    {
+        for ingress in each(balancer, "ingress") {
+            if ingress.contains_key("ip") {
+                set(ingress, "ipMode", json!("VIP"));
+            }
+        }
     }
 }
 
@@ -178,6 +208,65 @@ pub(super) fn autoscaler(version: &str, object: &mut Fields) {
                     set(rules, "policies", policies);
                 }
             }
+        }
+    }
+}
+
+/// What a limit range leaves open follows from what it says.
+pub(super) fn limit_range(object: &mut Fields) {
+    let Some(spec) = child(object, "spec") else { return };
+    for limit in each(spec, "limits") {
+        if limit.get("type").and_then(Value::as_str) != Some("Container") {
+            continue;
+        }
+        // Most is the default, the default is the default request, and so is the least.
+        for (from, to) in [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")] {
+            let given: Vec<(String, Value)> = limit
+                .get(from)
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect();
+            if let (false, Some(to)) = (given.is_empty(), child(limit, to)) {
+                for (key, value) in given {
+                    set(to, &key, value);
+                }
+            }
+        }
+    }
+}
+
+/// A priority level's shares and queues.
+pub(super) fn priority_level(object: &mut Fields) {
+    let Some(spec) = child(object, "spec") else { return };
+    let Some(limited) = spec.get_mut("limited").and_then(Value::as_object_mut) else { return };
+    set(limited, "nominalConcurrencyShares", json!(30));
+    set(limited, "lendablePercent", json!(0));
+    if let Some(queuing) =
+        limited.get_mut("limitResponse").and_then(|r| r.get_mut("queuing")).and_then(Value::as_object_mut)
+    {
+        for (key, value) in [("handSize", 8), ("queues", 64), ("queueLengthLimit", 50)] {
+            if queuing.get(key).and_then(Value::as_i64).unwrap_or(0) == 0 {
+                queuing.insert(key.into(), json!(value));
+            }
+        }
+    }
+}
+
+/// A request for devices asks for one of them.
+pub(super) fn device_requests(spec: &mut Fields) {
+    let Some(devices) = child(spec, "devices") else { return };
+    for request in each(devices, "requests") {
+        if let Some(exactly) = request.get_mut("exactly").and_then(Value::as_object_mut) {
+            set(exactly, "allocationMode", json!("ExactCount"));
+            if exactly.get("allocationMode") == Some(&json!("ExactCount")) {
+                set(exactly, "count", json!(1));
+            }
+        }
+        for sub in each(request, "firstAvailable") {
+            set(sub, "allocationMode", json!("ExactCount"));
+            set(sub, "count", json!(1));
         }
     }
 }

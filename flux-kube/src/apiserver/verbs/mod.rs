@@ -19,6 +19,7 @@ pub(crate) use read::{ListOptions, Listed, prefix, too_large};
 pub(crate) use scale::selector_text;
 pub(crate) use update::{is_finished, without_managed};
 
+use super::allocate::Cursor;
 use super::auth::User;
 use super::fields::{FieldManager, Fields, Managers, Typed, Versions};
 use super::ids::Ids;
@@ -34,6 +35,8 @@ pub(crate) struct State {
     pub(crate) ids: Ids,
     /// Who is known by which token.
     pub(crate) tokens: HashMap<String, User>,
+    /// Which addresses and ports services were given last.
+    pub(crate) handed_out: Cursor,
 }
 
 /// What a request is about.
@@ -125,7 +128,13 @@ pub(crate) fn served(object: &Arc<Fields>, resource: &Resource) -> Arc<Fields> {
 
 impl State {
     pub(crate) fn new(seed: u64, history: usize) -> Self {
-        State { store: Store::new(history), registry: Registry::new(), ids: Ids::new(seed), tokens: HashMap::new() }
+        State {
+            store: Store::new(history),
+            registry: Registry::new(),
+            ids: Ids::new(seed),
+            tokens: HashMap::new(),
+            handed_out: Cursor::default(),
+        }
     }
 
     pub(crate) fn find(&self, target: &Target) -> Result<Arc<Record>, Status> {

@@ -102,12 +102,15 @@ impl State {
     ) -> Result<Written, Status> {
         let resource = &target.resource;
         let live = served(&old.object, resource);
-        strategy::prepare_update(resource, &target.subresource, &mut object, &live);
+        if target.subresource.is_empty() {
+            self.admit_update(resource, &mut object, &live)?;
+        }
+        strategy::prepare_update(resource, &target.subresource, &mut object, &live, &options.now);
         let errors = validation::update(resource, &object, &live, &target.subresource);
         if !errors.is_empty() {
             return Err(Status::invalid(&resource.group, &resource.kind, &target.name, &errors));
         }
-        self.allocate(resource, &mut object, Some(&live), options.dry_run)?;
+        self.allocate(resource, &mut object, Some(&live))?;
         if same_but_managed(&object, &live) && same_owners(&managers, &old.managers) {
             return Ok(Written { object: live, created: false, warnings: Vec::new() });
         }
