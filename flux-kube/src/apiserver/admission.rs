@@ -30,8 +30,8 @@ impl State {
             ("", "Pod") => {
                 self.limit_pod(object)?;
                 self.prioritise(object)?;
-                self.run_as_class(object)?;
                 default_tolerations(object);
+                self.run_as_class(object)?;
             }
             ("", "Node") => taint(object),
             ("", "PersistentVolumeClaim") => self.default_class(

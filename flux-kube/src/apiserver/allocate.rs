@@ -159,9 +159,9 @@ impl State {
         }
         let taken: HashSet<&str> = self.specs().map(|s| text(s, "clusterIP")).collect();
         if ip.is_empty() {
-            // From 10.0.0.0/16, past what the server itself would use.
+            // From 10.0.0.0/16, past what the server itself would use and what people like to ask for.
             let address = |n: u32| format!("10.0.{}.{}", (n >> 8) & 0xff, n & 0xff);
-            let first = self.handed_out.address.max(1) + 1;
+            let first = self.handed_out.address.max(129) + 1;
             let next = (first..65_000).chain(2..first).find(|n| !taken.contains(address(*n).as_str()));
             let next = next.unwrap_or(first);
             self.handed_out.address = next;
@@ -242,7 +242,7 @@ impl State {
 }
 
 fn next_port(last: &mut i64, taken: &mut HashSet<i64>) -> i64 {
-    let first = (*last + 1).clamp(FIRST_PORT, LAST_PORT);
+    let first = (*last + 1).clamp(FIRST_PORT + 200, LAST_PORT);
     let next = (first..=LAST_PORT).chain(FIRST_PORT..first).find(|p| !taken.contains(p)).unwrap_or(LAST_PORT);
     taken.insert(next);
     *last = next;

@@ -21,7 +21,6 @@
 mod admission;
 mod allocate;
 mod auth;
-mod base64;
 mod clock;
 mod cluster;
 mod controllers;

@@ -8,7 +8,11 @@ use super::status::Status;
 use super::verbs::{DeleteOptions, Deleted, ListOptions, Listed, Patch, State, Target, WriteOptions, Written};
 
 impl ApiServer {
-    fn change<T>(&self, now: &Arc<str>, f: impl FnOnce(&mut State) -> Result<T, Status>) -> Result<T, Status> {
+    pub(crate) fn change<T>(
+        &self,
+        now: &Arc<str>,
+        f: impl FnOnce(&mut State) -> Result<T, Status>,
+    ) -> Result<T, Status> {
         let mut state = self.lock();
         let done = f(&mut state);
         state.settle(now);

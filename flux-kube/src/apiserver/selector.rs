@@ -42,7 +42,7 @@ impl LabelSelector {
             return Ok(LabelSelector(out));
         }
         loop {
-            out.push(p.requirement()?);
+            out.push(p.requirement().map_err(|e| format!("unable to parse requirement: {e}"))?);
             match p.next() {
                 None => break,
                 Some(Token::Symbol(",")) => match p.peek() {
@@ -273,11 +273,11 @@ impl FieldSelector {
         self.0.is_empty()
     }
 
-    /// Reads a selector and checks that each path may be selected on.
+    /// Reads a selector and checks that each path may be selected on. `also` are the fields of a custom resource.
     ///
     /// # Errors
     /// A term that is none, or a path that the kind does not support.
-    pub(crate) fn parse(text: &str, kind: &str, group: &str, also: &[String]) -> Result<Self, Status> {
+    pub(crate) fn parse(text: &str, kind: &str, group: &str, also: Option<&[String]>) -> Result<Self, Status> {
         let mut out = Vec::new();
         for term in split_terms(text) {
             if term.is_empty() {
@@ -294,8 +294,11 @@ impl FieldSelector {
             out.push((path.to_owned(), equal, value));
         }
         for (path, _, _) in &out {
-            if !selectable(group, kind, path) && !also.contains(path) {
-                return Err(Status::bad_request(unsupported(group, kind, path)));
+            if !selectable(group, kind, path) && !also.is_some_and(|a| a.contains(path)) {
+                return Err(Status::bad_request(match also {
+                    Some(_) => format!("field label not supported: {path}"),
+                    None => unsupported(group, kind, path),
+                }));
             }
         }
         Ok(FieldSelector(out))

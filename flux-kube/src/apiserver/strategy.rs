@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::fields::{FieldSet, Fields, decode_fields, no_fields};
@@ -63,7 +65,9 @@ fn has_generation(resource: &Resource) -> bool {
 fn same_generation(resource: &Resource, new: &Fields, old: &Fields) -> bool {
     if resource.custom.is_none() && (new.contains_key("spec") || old.contains_key("spec")) {
         // A rollout may depend on the annotations of a deployment.
-        let annotations = |o: &Fields| o.get("metadata").and_then(|m| m.get("annotations")).cloned();
+        fn annotations(o: &Fields) -> Option<&Value> {
+            o.get("metadata").and_then(|m| m.get("annotations"))
+        }
         let same = resource.group != "apps" || resource.kind != "Deployment" || annotations(new) == annotations(old);
         return same && new.get("spec") == old.get("spec");
     }
@@ -81,7 +85,7 @@ fn metadata(object: &mut Fields) -> Option<&mut Fields> {
 
 /// Before a create: status is reset, the first generation counted.
 pub(crate) fn prepare_create(resource: &Resource, object: &mut Fields, now: &str) {
-    if resource.has_status() && resource.kind != "Namespace" {
+    if resource.has_status() && !matches!(resource.kind.as_str(), "Namespace" | "Node") {
         if resource.custom.is_some() {
             object.shift_remove("status");
         } else if object.contains_key("status") {
@@ -103,6 +107,11 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Fields, now: &str
         }
         ("", "Pod") => pod(object, now),
         ("", "PersistentVolume") => phase_changed(object, now),
+        ("", "PersistentVolumeClaim") => {
+            if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+                super::defaults::data_sources(spec);
+            }
+        }
         ("apps", "DaemonSet") => template_generation(object, 1),
         ("apiextensions.k8s.io", _) => definition(object),
         _ => {}
@@ -127,7 +136,7 @@ pub(crate) fn string_data(object: &mut Fields) {
         let data = object.entry("data").or_insert_with(|| json!({}));
         if let Some(data) = data.as_object_mut() {
             for (key, value) in plain {
-                data.insert(key, json!(super::base64::encode(value.as_str().unwrap_or("").as_bytes())));
+                data.insert(key, json!(STANDARD.encode(value.as_str().unwrap_or(""))));
             }
         }
     }
@@ -192,6 +201,11 @@ pub(crate) fn prepare_update(resource: &Resource, subresource: &str, object: &mu
         "finalize" | "ephemeralcontainers" | "resize" => keep(object, "status"),
         "" if resource.has_status() => keep(object, "status"),
         _ => {}
+    }
+    if resource.kind == "PersistentVolumeClaim"
+        && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
+    {
+        super::defaults::data_sources(spec);
     }
     if resource.kind == "PersistentVolume" && subresource == "status" {
         let phase = |o: &Fields| o.get("status").and_then(|s| s.get("phase")).cloned();

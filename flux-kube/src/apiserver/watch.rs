@@ -57,7 +57,7 @@ impl Watcher {
     pub(crate) fn begin(server: &ApiServer, target: Target, options: WatchOptions) -> Result<Watcher, Status> {
         let mut state = server.lock();
         let current = state.store.revision();
-        let key = target.resource.key();
+        let key = target.resource.key().clone();
         let from = options.from.filter(|v| *v > 0);
         let mut ready = VecDeque::new();
         if let Some(from) = from

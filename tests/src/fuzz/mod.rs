@@ -5,6 +5,7 @@
 //! `tests/fuzz` searches for hours, guided by coverage; the test `fuzz` replays the committed seeds and seeded mutations of
 //! them in every test run.
 
+mod apiserver;
 mod mutate;
 mod yaml;
 
@@ -20,7 +21,8 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: &[Target] = &[Target { name: "yaml", run: yaml::read_and_write }];
+pub const TARGETS: &[Target] =
+    &[Target { name: "apiserver", run: apiserver::requests }, Target { name: "yaml", run: yaml::read_and_write }];
 
 /// Feeds one input to the target of this name.
 ///

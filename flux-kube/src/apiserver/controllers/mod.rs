@@ -4,6 +4,8 @@
 mod definitions;
 mod garbage;
 mod namespaces;
+mod protection;
+mod roles;
 
 use std::sync::Arc;
 
@@ -23,9 +25,11 @@ impl State {
         for _ in 0..MAX_CHANGES {
             let Some(change) = self.store.next_change() else { return };
             let (resource, _) = &change.at;
-            match (resource.group.as_str(), resource.plural.as_str()) {
+            match (&*resource.group, &*resource.plural) {
                 ("", "namespaces") => self.namespace_changed(&change, now),
                 ("apiextensions.k8s.io", "customresourcedefinitions") => self.definition_changed(&change, now),
+                ("rbac.authorization.k8s.io", "clusterroles") => self.aggregate_roles(now),
+                ("" | "storage.k8s.io", _) => self.storage_changed(&change, now),
                 _ => {}
             }
             self.collect_garbage(&change, now);

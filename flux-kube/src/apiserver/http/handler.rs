@@ -46,7 +46,15 @@ pub(super) async fn handle(server: &ApiServer, parts: &Parts, body: Result<Bytes
                 }
                 Ok(body) => request.run(body),
             }
-            .or_else(|status| Ok::<_, Status>(refuse(&status, accepted.encoding)))
+            .or_else(|status| {
+                let mut refused = refuse(&status, accepted.encoding);
+                let resource = server.lock().registry.resource(&path.group, &path.version, &path.plural).cloned();
+                let deprecated = resource.and_then(|r| r.custom.as_ref().and_then(|c| c.deprecation.clone()));
+                if let Some(deprecated) = deprecated {
+                    warn(&mut refused, &deprecated);
+                }
+                Ok::<_, Status>(refused)
+            })
         }
         _ if parts.method != Method::GET && parts.method != Method::HEAD => match &route {
             // Discovery does not look at the method.
@@ -112,12 +120,16 @@ fn respond(code: u16, media: &str, bytes: Bytes, warnings: &[String]) -> Respons
     }
     headers.insert("cache-control", ::http::HeaderValue::from_static("no-cache, private"));
     for warning in warnings {
-        let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"");
-        if let Ok(value) = format!("299 - \"{escaped}\"").parse() {
-            headers.append("warning", value);
-        }
+        warn(&mut response, warning);
     }
     response
+}
+
+fn warn(response: &mut Response<Body>, warning: &str) {
+    let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"");
+    if let Ok(value) = format!("299 - \"{escaped}\"").parse() {
+        response.headers_mut().append("warning", value);
+    }
 }
 
 /// A value in the encoding the client wants.
@@ -239,10 +251,16 @@ const ACCEPTED_BODIES: &str = "application/json, application/yaml, application/v
 impl Request<'_> {
     fn run(&self, body: Bytes) -> Result<Response<Body>, Status> {
         let path = self.path;
-        let resource = {
+        let (resource, page) = {
             let state = self.server.lock();
-            state.registry.resource(&path.group, &path.version, &path.plural).cloned()
+            let registry = &state.registry;
+            let custom = registry.custom().flat_map(|(_, versions)| versions).any(|r| r.group == path.group);
+            let served = registry.has_version(&path.group, &path.version);
+            (registry.resource(&path.group, &path.version, &path.plural).cloned(), custom && !served)
         };
+        if page {
+            return Ok(not_found_page());
+        }
         let resource = resource.ok_or_else(Status::no_resource)?;
         if !path.namespace.is_empty() && !resource.namespaced {
             if resource.custom.is_some() {
@@ -257,7 +275,11 @@ impl Request<'_> {
             subresource: path.subresource.clone(),
         };
         if !path.subresource.is_empty() && target.resource.subresource(&path.subresource).is_none() {
-            return Err(Status::no_resource());
+            let resource = &target.resource;
+            return Err(match resource.custom {
+                Some(_) => Status::not_found(&resource.group, &resource.plural, &target.name),
+                None => Status::no_resource(),
+            });
         }
         let method = &self.parts.method;
         let item = !path.name.is_empty();
@@ -465,7 +487,7 @@ impl Request<'_> {
         let options = self.write_options("CreateOptions", Vec::new());
         let (object, duplicates) = self.read_object(target, body)?;
         let options = WriteOptions { duplicates, ..options? };
-        if let Some(answer) = reviews::answer(self.server, self.user, target, &object) {
+        if let Some(answer) = reviews::answer(self.server, self.user, target, &object, options.dry_run) {
             return Ok(encoded(201, &Value::Object(answer?), self.accepted.encoding, &[]));
         }
         self.server.lock().check_escalation(self.user, target, &object)?;
@@ -496,7 +518,14 @@ impl Request<'_> {
             return Err(Status::unsupported_media_type(None));
         }
         let write = options::write(self.query, "PatchOptions", apply, self.agent())?;
-        let (patch, duplicates) = input::patch(&media, body, write.force)?;
+        let (patch, duplicates) = match input::patch(&media, body, write.force) {
+            Ok(read) => read,
+            // Such a patch is not read before there is something to patch.
+            Err(_) if !apply && self.server.lock().find(target).is_err() => {
+                return Err(Status::not_found(&target.resource.group, &target.resource.plural, &target.name));
+            }
+            Err(status) => return Err(status),
+        };
         let options = WriteOptions {
             dry_run: write.dry_run,
             manager: write.manager,

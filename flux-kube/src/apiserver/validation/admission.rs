@@ -196,7 +196,7 @@ pub(super) fn api_service(object: &Fields, errors: &mut Errors) {
 pub(super) fn signing_request(object: &Fields, errors: &mut Errors) {
     let spec = at(object, "spec");
     let request = text(spec, "request");
-    let pem = super::super::base64::decode(request).unwrap_or_default();
+    let pem = super::decoded(request);
     if !pem.windows(27).any(|w| w == b"-----BEGIN CERTIFICATE REQU") {
         let why = "PEM block type must be CERTIFICATE REQUEST";
         errors.push(FieldError::invalid("spec.request", &request.into(), why));

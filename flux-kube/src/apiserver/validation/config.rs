@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::{Errors, at, immutable, names, same, text};
-use crate::apiserver::base64;
 use crate::apiserver::fields::Fields;
 use crate::apiserver::status::FieldError;
 
@@ -106,7 +105,7 @@ fn docker(object: &Fields, key: &str, errors: &mut Errors) {
     let Some(encoded) = object.get("data").and_then(|d| d.get(key)).and_then(Value::as_str) else {
         return errors.push(FieldError::required(path, ""));
     };
-    let bytes = base64::decode(encoded).unwrap_or_default();
+    let bytes = super::decoded(encoded);
     if let Err(e) = serde_json::from_slice::<Fields>(&bytes) {
         let why = if e.is_eof() { "unexpected end of JSON input".to_owned() } else { e.to_string() };
         errors.push(FieldError::invalid(path, &json!("<secret contents redacted>"), &why));

@@ -77,6 +77,11 @@ fn label(path: Path<'_>, name: &str, errors: &mut Errors) {
 }
 
 pub(super) fn slice(object: &Fields, old: Option<&Fields>, errors: &mut Errors) {
+    if let Some(old) = old
+        && at(object, "addressType") != at(old, "addressType")
+    {
+        return immutable("addressType", at(object, "addressType"), at(old, "addressType"), errors);
+    }
     let kind = at(object, "addressType").as_str().unwrap_or("");
     one_of(Path::new("addressType"), object.get("addressType"), &["FQDN", "IPv4", "IPv6"], errors);
     let all = |key: &str| object.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -127,8 +132,5 @@ pub(super) fn slice(object: &Fields, old: Option<&Fields>, errors: &mut Errors) 
         }
         seen.push(name);
         one_of(path.child("protocol"), port.get("protocol"), &["SCTP", "TCP", "UDP"], errors);
-    }
-    if let Some(old) = old {
-        immutable("addressType", at(object, "addressType"), at(old, "addressType"), errors);
     }
 }

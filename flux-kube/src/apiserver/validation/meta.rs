@@ -181,5 +181,7 @@ pub(super) fn update(resource: &Resource, object: &Fields, old: &Fields, errors:
             errors.push(FieldError::forbidden("metadata.finalizers", &why));
         }
     }
+    // The generic rules and the kind's own both say so.
+    errors.extend(errors.clone());
     common(resource, new, errors);
 }

@@ -105,6 +105,9 @@ pub(crate) fn path_segment_errors(s: &str) -> Vec<String> {
 
 /// The key of a label or annotation: a name with an optional `domain/`.
 pub(crate) fn label_key_errors(s: &str) -> Vec<String> {
+    if s.len() <= 63 && is_qualified(s) {
+        return Vec::new();
+    }
     let mut out = Vec::new();
     let name = match s.split('/').collect::<Vec<_>>().as_slice() {
         [name] => *name,

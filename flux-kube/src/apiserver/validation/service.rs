@@ -29,7 +29,7 @@ pub(super) fn service(object: &Fields, old: Option<&Fields>, errors: &mut Errors
     }
     ports(path.child("ports"), spec, kind, errors);
     super::meta::labels(path.child("selector"), spec.get("selector").and_then(Value::as_object), errors);
-    addresses(path, spec, errors);
+    addresses(path, spec, old.map(|o| at(o, "spec")), errors);
     balancing(path, spec, kind, errors);
     policies(path, spec, kind, errors);
     if let Some(old) = old {
@@ -114,14 +114,15 @@ fn ports(path: Path<'_>, spec: &Value, kind: &str, errors: &mut Errors) {
     }
 }
 
-fn addresses(path: Path<'_>, spec: &Value, errors: &mut Errors) {
+fn addresses(path: Path<'_>, spec: &Value, old: Option<&Value>, errors: &mut Errors) {
     for (i, address) in list(spec, "externalIPs").filter_map(Value::as_str).enumerate() {
         let path = path.child("externalIPs");
         super::endpoints::public_ip(path.index(i), address, errors);
     }
     let first = list(spec, "clusterIPs").next().and_then(Value::as_str).unwrap_or("");
     let own = text(spec, "clusterIP");
-    if !own.is_empty() && !first.is_empty() && own != first {
+    let moved = old.is_some_and(|o| text(o, "clusterIP") != own);
+    if !own.is_empty() && !first.is_empty() && own != first && !moved {
         let shown = spec.get("clusterIPs").unwrap_or(NOTHING);
         errors.push(FieldError::invalid("spec.clusterIPs", shown, "first value must match `clusterIP`"));
     } else if !own.is_empty() && own != "None" && text(spec, "type") != "ExternalName" {

@@ -75,7 +75,7 @@ impl State {
         }
         let name = meta_str(&object, "name").to_owned();
         let at = key(&target.namespace, &name);
-        if self.store.get(&resource.key(), &at).is_some() {
+        if self.store.get(resource.key(), &at).is_some() {
             return Err(Status::already_exists(&resource.group, &resource.plural, &name));
         }
         self.allocate(resource, &mut object, None)?;
@@ -92,7 +92,7 @@ impl State {
         if stored.api_version != resource.api_version {
             object = super::convert(&object, &stored);
         }
-        Ok(self.store.put(&resource.key(), object, managers).object.clone())
+        Ok(self.store.put(resource.key(), object, managers).object.clone())
     }
 
     /// The namespace of an object must be there, and not on its way out.

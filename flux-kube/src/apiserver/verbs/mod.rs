@@ -1,5 +1,6 @@
 //! The verbs of the API, on one locked state.
 
+mod actions;
 mod create;
 mod delete;
 mod patch;
@@ -138,7 +139,7 @@ impl State {
     }
 
     pub(crate) fn find(&self, target: &Target) -> Result<Arc<Record>, Status> {
-        self.store.get(&target.resource.key(), &target.key()).cloned().ok_or_else(|| target.not_found())
+        self.store.get(target.resource.key(), &target.key()).cloned().ok_or_else(|| target.not_found())
     }
 
     /// The resource in its storage version.
@@ -259,6 +260,10 @@ pub(crate) fn order_metadata(meta: &mut Fields) {
         "clusterName",
         "managedFields",
     ];
+    let mut rest = ORDER.iter();
+    if meta.keys().all(|key| rest.any(|o| o == key)) {
+        return;
+    }
     let mut out = Fields::with_capacity(meta.len());
     for key in ORDER {
         if let Some(value) = meta.get_mut(key) {

@@ -180,8 +180,9 @@ fn pod_term(path: Path<'_>, term: &Value, errors: &mut Errors) {
 
 fn spread(path: Path<'_>, spec: &Value, errors: &mut Errors) {
     let mut seen: Vec<(&str, &str)> = Vec::new();
+    let all = path;
     for (i, c) in list(spec, "topologySpreadConstraints").enumerate() {
-        let path = path.index(i);
+        let path = all.index(i);
         let skew = c.get("maxSkew").and_then(Value::as_i64).unwrap_or(0);
         if skew <= 0 {
             errors.push(FieldError::invalid(path.child("maxSkew"), &json!(skew), "must be greater than zero"));
@@ -198,7 +199,10 @@ fn spread(path: Path<'_>, spec: &Value, errors: &mut Errors) {
         one_of(path.child("whenUnsatisfiable"), c.get("whenUnsatisfiable"), &actions, errors);
         if seen.contains(&(key, action)) {
             let shown = format!("{{{key}, {action}}}");
-            errors.push(FieldError::duplicate(path.child("{topologyKey, whenUnsatisfiable}"), &shown.into()));
+            // It is told of the first of the two.
+            let first = seen.iter().position(|s| *s == (key, action)).unwrap_or(i);
+            errors
+                .push(FieldError::duplicate(all.index(first).child("{topologyKey, whenUnsatisfiable}"), &shown.into()));
         }
         seen.push((key, action));
         if let Some(domains) = c.get("minDomains").and_then(Value::as_i64) {
