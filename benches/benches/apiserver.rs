@@ -1,9 +1,5 @@
-//! How fast the embedded API server answers, on one core: applies in process and through requests, lists, watches,
-//! and how much memory objects take.
+//! How fast the embedded API server answers, on one core: applies in process and through requests, lists, watches.
 #![allow(clippy::unwrap_used, missing_docs)]
-
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use flux_core::cluster::{ApplyOptions, Cluster, ListOptions, WatchOptions};
@@ -149,32 +145,5 @@ fn reads(c: &mut Criterion) {
     });
 }
 
-/// The memory of this process, in bytes; `None` where that cannot be told.
-fn memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
-/// What a hundred thousand config maps take, told on standard output: criterion measures time alone.
-fn room(_: &mut Criterion) {
-    let (cx, options) = (Context::background(), options());
-    let before = memory();
-    let began = Instant::now();
-    let server = Arc::new(ApiServer::new(Config::default()));
-    for i in 0..100_000 {
-        block_on(server.apply(&cx, &config_map(&format!("c-{i}"), i), &options)).unwrap();
-    }
-    if let (Some(before), Some(after)) = (before, memory()) {
-        let taken = after.saturating_sub(before);
-        assert!(taken < 1 << 30, "100,000 config maps take {} MiB", taken >> 20);
-        let took: Duration = began.elapsed();
-        #[allow(clippy::print_stdout)] // its result
-        {
-            println!("100,000 config maps: {} MiB, made in {took:.1?}", taken >> 20);
-        }
-    }
-}
-
-criterion_group!(benches, applies, requests, start, reads, room);
+criterion_group!(benches, applies, requests, start, reads);
 criterion_main!(benches);

@@ -264,11 +264,12 @@ pub(crate) fn order_metadata(meta: &mut Fields) {
     if meta.keys().all(|key| rest.any(|o| o == key)) {
         return;
     }
-    let mut out = Fields::with_capacity(meta.len());
-    for key in ORDER {
-        if let Some(value) = meta.get_mut(key) {
-            out.insert(key.to_owned(), value.take());
+    let mut slots: [Option<(String, Value)>; ORDER.len()] = Default::default();
+    for (key, value) in std::mem::take(meta) {
+        let slot = ORDER.iter().position(|o| *o == key).and_then(|i| slots.get_mut(i));
+        if let Some(slot) = slot {
+            *slot = Some((key, value));
         }
     }
-    *meta = out;
+    *meta = slots.into_iter().flatten().collect();
 }
