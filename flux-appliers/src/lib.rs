@@ -6,6 +6,8 @@ pub mod health;
 pub mod helm;
 #[cfg(feature = "kustomize")]
 pub mod kustomize;
+#[cfg(feature = "ssa")]
+pub mod observe;
 #[cfg(feature = "raw")]
 pub mod raw;
 #[cfg(feature = "ssa")]

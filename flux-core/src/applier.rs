@@ -29,6 +29,37 @@ pub trait Applier: fmt::Debug + Send + Sync {
 
     /// Deletes what is owned.
     async fn teardown(&self, cx: &Context, owned: &Inventory) -> Report;
+
+    /// What is known, without asking anybody, of a set that was applied before. An applier that does not follow its
+    /// objects knows nothing, and every run plans anew.
+    fn standing(&self, _desired: &Manifests, _owned: &Inventory) -> Standing {
+        Standing::Unknown
+    }
+
+    /// The place that objects are brought to: two appliers with equal places work on the same objects. With it pipelines
+    /// hand objects over to each other; none keeps a pipeline to itself.
+    fn place(&self) -> Option<Arc<str>> {
+        None
+    }
+
+    /// Has `notify` called when an object that was applied is no longer as it was applied, for as long as this applier
+    /// lives. An applier that does not follow its objects never calls it: drift is found at the next interval.
+    fn on_drift(&self, _notify: DriftNotify) {}
+}
+
+/// Called when an object is no longer as it was applied. It returns at once.
+pub type DriftNotify = Arc<dyn Fn() + Send + Sync>;
+
+/// What is known of a set of objects without asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// Nothing: the set has to be planned.
+    #[default]
+    Unknown,
+    /// Every object is as it was applied, and nothing else is owned.
+    InPlace,
+    /// The same, and every object is ready.
+    Ready,
 }
 
 #[async_trait]
@@ -47,6 +78,18 @@ impl<T: Applier + ?Sized> Applier for Arc<T> {
 
     async fn teardown(&self, cx: &Context, owned: &Inventory) -> Report {
         (**self).teardown(cx, owned).await
+    }
+
+    fn standing(&self, desired: &Manifests, owned: &Inventory) -> Standing {
+        (**self).standing(desired, owned)
+    }
+
+    fn place(&self) -> Option<Arc<str>> {
+        (**self).place()
+    }
+
+    fn on_drift(&self, notify: DriftNotify) {
+        (**self).on_drift(notify);
     }
 }
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::artifact::{Artifact, Revision};
 use crate::audit::{self, AuditSink, JournalError};
+use crate::claims::Claims;
 use crate::error::Class;
 use crate::event::{Event, EventSink, Severity};
 use crate::object::ObjectId;
@@ -49,6 +50,8 @@ pub struct Context {
     audit: Arc<dyn AuditSink>,
     subject: Arc<str>,
     artifact: Option<Artifact>,
+    claims: Option<Arc<dyn Claims>>,
+    in_place: bool,
 }
 
 impl Context {
@@ -62,6 +65,8 @@ impl Context {
             audit: Arc::new(audit::Discard),
             subject: "".into(),
             artifact: None,
+            claims: None,
+            in_place: false,
         }
     }
 
@@ -132,6 +137,26 @@ impl Context {
     #[must_use]
     pub fn with_artifact(mut self, artifact: Artifact) -> Self {
         self.artifact = Some(artifact);
+        self
+    }
+
+    /// The same, for a pipeline among others: what those want is asked here.
+    #[must_use]
+    pub fn with_claims(mut self, claims: Arc<dyn Claims>) -> Self {
+        self.claims = Some(claims);
+        self
+    }
+
+    /// What other pipelines want; none where there are no others.
+    pub fn claims(&self) -> Option<&dyn Claims> {
+        self.claims.as_deref()
+    }
+
+    /// The same, doing blocking work in place instead of on tokio's pool. Threads finish in any order; without them a run
+    /// on a single-threaded runtime can be replayed exactly. Work in place cannot be cut short.
+    #[must_use]
+    pub fn in_place(mut self) -> Self {
+        self.in_place = true;
         self
     }
 
@@ -216,7 +241,7 @@ impl Context {
         }
     }
 
-    /// Runs blocking work on tokio's blocking pool. The flag it is given is raised when the work is cancelled, its
+    /// Runs blocking work on tokio's blocking pool, or [in place](Self::in_place). The flag it is given is raised when the work is cancelled, its
     /// deadline passes or the caller goes away; the work should look at it often and return.
     ///
     /// # Errors
@@ -235,6 +260,10 @@ impl Context {
             }
         }
         let flag = Arc::new(AtomicBool::new(false));
+        if self.in_place {
+            self.check()?;
+            return Ok(work(&flag));
+        }
         let _raise = RaiseOnDrop(flag.clone());
         match self.run(tokio::task::spawn_blocking(move || work(&flag))).await? {
             Ok(output) => Ok(output),

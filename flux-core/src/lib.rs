@@ -10,6 +10,7 @@
 pub mod applier;
 pub mod artifact;
 pub mod audit;
+pub mod claims;
 pub mod cluster;
 pub mod context;
 pub mod digest;
@@ -29,8 +30,9 @@ pub mod time;
 pub mod tree;
 pub mod yaml;
 
-pub use applier::{Applier, ApplyError, Health, HealthStatus, Outcome, Report};
+pub use applier::{Applier, ApplyError, Health, HealthStatus, Outcome, Report, Standing};
 pub use artifact::{Artifact, Revision};
+pub use claims::Claims;
 pub use cluster::{Cluster, ClusterError};
 pub use context::{Context, Interrupted};
 pub use digest::Digest;

@@ -7,20 +7,37 @@ use async_trait::async_trait;
 
 use crate::artifact::Artifact;
 use crate::context::{Context, Interrupted};
+use crate::digest::Digest;
 use crate::error::{BoxError, Class};
 use crate::manifests::{DuplicateObject, Manifests, Origin};
 
 /// Turns the files of an artifact into objects. Reads nothing but the artifact: no disk, network, clock or environment.
+///
+/// What it reads of the artifact's tree is noted: it runs again when any of that changes, and not when other files do.
 #[async_trait]
 pub trait Renderer: fmt::Debug + Send + Sync {
     /// All objects, in order.
     async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, RenderError>;
+
+    /// A digest of what else the objects depend on, such as values that live in a cluster or the revision itself; none
+    /// when they depend on files alone, which is the rule. Asked at every run: when it changes, the files are rendered
+    /// again.
+    ///
+    /// # Errors
+    /// What the objects depend on cannot be had.
+    async fn inputs(&self, _cx: &Context, _artifact: &Artifact) -> Result<Option<Digest>, RenderError> {
+        Ok(None)
+    }
 }
 
 #[async_trait]
 impl<T: Renderer + ?Sized> Renderer for Arc<T> {
     async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, RenderError> {
         (**self).render(cx, artifact).await
+    }
+
+    async fn inputs(&self, cx: &Context, artifact: &Artifact) -> Result<Option<Digest>, RenderError> {
+        (**self).inputs(cx, artifact).await
     }
 }
 

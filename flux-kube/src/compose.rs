@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flux_appliers::kustomize::{self, FluxImage, FluxKustomization, FluxPatch, FluxSelector, KustomizeRenderer};
+use flux_appliers::observe::Observer;
 use flux_appliers::ssa::{Owner, ServerSideApplier};
 use flux_core::engine::{Engine, Pipeline, Unit};
 use flux_core::reconcile::Schedule;
@@ -32,6 +33,8 @@ impl Composition {
     /// A field that does not make sense, or a reference to something that is not among the documents.
     pub fn new(documents: &[Document], cluster: &Arc<dyn Cluster>) -> Result<Self, DocumentError> {
         let mut this = Self::default();
+        // One for all pipelines: what nobody touches is followed by one watch a kind.
+        let observer = Observer::new(cluster.clone(), Owner::KUSTOMIZE);
         for document in documents {
             let unit = unit(&document.resource);
             if this.units().any(|known| *known == unit) {
@@ -40,7 +43,7 @@ impl Composition {
             match &document.resource {
                 Resource::GitRepository(git) => this.sources.push(source(unit, git, &document.origin)?),
                 Resource::Kustomization(kustomization) => {
-                    this.pipelines.push(pipeline(unit, kustomization, cluster));
+                    this.pipelines.push(pipeline(unit, kustomization, cluster, &observer));
                 }
             }
         }
@@ -153,10 +156,11 @@ fn reference_of(reference: &GitRepositoryRef) -> Reference {
     }
 }
 
-fn pipeline(unit: Unit, kustomization: &Kustomization, cluster: &Arc<dyn Cluster>) -> Pipeline {
+fn pipeline(unit: Unit, kustomization: &Kustomization, cluster: &Arc<dyn Cluster>, observer: &Observer) -> Pipeline {
     let spec = &kustomization.spec;
     let owner = Owner::new(unit.name(), unit.namespace());
-    let applier = ServerSideApplier::new(cluster.clone(), owner).prune(spec.prune).force(spec.force);
+    let applier =
+        ServerSideApplier::new(cluster.clone(), owner).prune(spec.prune).force(spec.force).observed_by(observer);
     let mut schedule = Schedule::every(spec.interval.get()).after(dependencies_of(kustomization)).suspend(spec.suspend);
     schedule.retry_interval = spec.retry_interval.map(|interval| interval.get());
     if let Some(timeout) = spec.timeout {

@@ -6,3 +6,4 @@ mod wait;
 
 pub use kstatus::{Condition, Status, StatusError, health, status};
 pub use wait::Wait;
+pub(crate) use wait::of_live;

@@ -1,6 +1,6 @@
 //! Waiting until objects are ready, told by watches.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ impl Wait<'_> {
 
     /// One watch for each kind and namespace; none if one of them cannot be had.
     async fn watches(&self, cx: &Context, objects: &[ObjectRef]) -> Option<SelectAll<WatchStream>> {
-        let mut groups: HashMap<(Gvk, &str), Vec<&str>> = HashMap::new();
+        let mut groups: BTreeMap<(Gvk, &str), Vec<&str>> = BTreeMap::new();
         for object in objects {
             groups.entry((object.gvk(), &object.id.namespace)).or_default().push(&object.id.name);
         }
@@ -108,11 +108,7 @@ impl Wait<'_> {
     fn health_of(&self, cx: &Context, id: &ObjectId, answer: Result<Option<Object>, ClusterError>) -> ObjectHealth {
         let health = |status, message| ObjectHealth { id: id.clone(), status, message };
         match answer {
-            Ok(Some(live)) if (self.ignore)(&live) => health(HealthStatus::Current, "is not looked at".into()),
-            Ok(Some(live)) => match kstatus::health(&live, cx.now()) {
-                Ok(status) => health(status.status, status.message),
-                Err(error) => health(HealthStatus::Unknown, error.to_string()),
-            },
+            Ok(Some(live)) => ObjectHealth { id: id.clone(), ..of_live(cx, &live, self.ignore) },
             Ok(None) => health(HealthStatus::NotFound, "Resource not found".into()),
             Err(error) => health(HealthStatus::Unknown, error.to_string()),
         }
@@ -128,6 +124,18 @@ impl Wait<'_> {
             (HealthStatus::NotFound, "Resource was deleted")
         };
         ObjectHealth { id: id.clone(), status, message: message.into() }
+    }
+}
+
+/// How far a live object is; what `ignore` says is nobody's business counts as ready.
+pub(crate) fn of_live(cx: &Context, live: &Object, ignore: &(dyn Fn(&Object) -> bool + Sync)) -> ObjectHealth {
+    let health = |status, message| ObjectHealth { id: live.id(), status, message };
+    if ignore(live) {
+        return health(HealthStatus::Current, "is not looked at".into());
+    }
+    match kstatus::health(live, cx.now()) {
+        Ok(status) => health(status.status, status.message),
+        Err(error) => health(HealthStatus::Unknown, error.to_string()),
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) async fn apply(applier: &ServerSideApplier, cx: &Context, plan: Plan)
     if complete {
         run.prune(&stale).await;
     }
-    lock(&applier.record).retain(|id| run.inventory.contains(id));
+    applier.forget_all_but(|id| run.inventory.contains(id));
     run.report()
 }
 
@@ -184,6 +184,9 @@ impl Run<'_> {
             } else {
                 planned
             };
+            if action.is_change() {
+                applier.unsettle(&change.object);
+            }
             let written = match (action, &live) {
                 (Action::Unchanged | Action::Skip | Action::Delete, _) => return Ok((action, fields)),
                 (Action::Create, _) | (_, None) => applier.cluster.apply(cx, desired, &applier.options(false)).await,
@@ -205,7 +208,7 @@ impl Run<'_> {
             match written {
                 Ok(stored) => {
                     let digest = change.digest.clone().unwrap_or_else(|| desired.digest());
-                    lock(&applier.record).settle(change.object.id.clone(), digest, &stored);
+                    applier.settle(cx, change.object.id.clone(), digest, &stored);
                     return Ok((action, fields));
                 }
                 // Somebody wrote in between: look again.
@@ -308,6 +311,17 @@ impl Run<'_> {
                         if stop {
                             return;
                         }
+                        continue;
+                    }
+                }
+            }
+            if action == Action::Skip {
+                match self.applier.awaits_claimant(self.cx, &change.object).await {
+                    Ok(false) => {}
+                    // It stays ours until it is taken: should nobody want it after all, it is deleted.
+                    Ok(true) => continue,
+                    Err(error) => {
+                        self.errors.push(error);
                         continue;
                     }
                 }

@@ -26,7 +26,7 @@ impl ServerSideApplier {
         if let Some(why) = self.directives().skip(&desired, live.as_ref()) {
             return Ok(change(Action::Skip).because(why));
         }
-        let former = self.former_owner(&desired, &origin, live.as_ref())?;
+        let former = self.former_owner(cx, &desired, &origin, live.as_ref()).await?;
         if let Some(why) = ahead {
             let action = if live.is_some() { Action::Update } else { Action::Create };
             return Ok(change(action).because(why));
@@ -53,7 +53,7 @@ impl ServerSideApplier {
         };
         let (id, digest) = (desired.id(), desired.digest());
         if takeover.is_none() && !drift::differs(live, &result) {
-            lock(&self.record).settle(id, digest, live);
+            self.settle(cx, id, digest, live);
             return Ok(change(Action::Unchanged));
         }
         let drifted = lock(&self.record).was_desired(&id, &digest);
@@ -74,20 +74,26 @@ impl ServerSideApplier {
     }
 
     /// The pipeline that a live object is taken over from, if it may be.
-    fn former_owner(
+    async fn former_owner(
         &self,
+        cx: &Context,
         desired: &Object,
         origin: &Origin,
         live: Option<&Object>,
     ) -> Result<Option<String>, ApplyError> {
         let owner = live.and_then(|live| self.owner.of(live)).filter(|owner| *owner != self.owner);
-        match (owner, self.foreign_owner) {
-            (Some(owner), ForeignOwner::Refuse) => Err(ApplyError::OwnedByOther {
+        let Some(owner) = owner else { return Ok(None) };
+        let waived = match (cx.claims(), owner.unit()) {
+            (Some(claims), Some(unit)) => claims.waives(cx, &unit, &desired.id()).await,
+            _ => false,
+        };
+        match self.foreign_owner {
+            ForeignOwner::Refuse if !waived => Err(ApplyError::OwnedByOther {
                 object: desired.id(),
                 origin: Some(origin.clone()),
                 owner: format!("{owner}, and {} wants it", self.owner),
             }),
-            (owner, _) => Ok(owner.map(|owner| owner.to_string())),
+            _ => Ok(Some(owner.to_string())),
         }
     }
 }

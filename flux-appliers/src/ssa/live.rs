@@ -1,6 +1,6 @@
 //! Reading what is live: one list for a kind of which many objects are owned, one get for every other object.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use flux_core::cluster::{ClusterError, ListOptions};
 use flux_core::{ApplyError, Context, Gvk, Inventory, Object, ObjectId, ObjectRef};
@@ -35,7 +35,7 @@ impl ServerSideApplier {
 
     /// The objects with our labels, of every kind of which many are owned. A list that fails is no list.
     async fn list_owned(&self, cx: &Context, objects: &[&ObjectRef], owned: &Inventory) -> HashMap<ObjectId, Object> {
-        let mut counts: HashMap<Gvk, (usize, Option<&str>)> = HashMap::new();
+        let mut counts: BTreeMap<Gvk, (usize, Option<&str>)> = BTreeMap::new();
         if owned.len() < LIST_FROM {
             return HashMap::new();
         }

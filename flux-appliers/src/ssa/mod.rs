@@ -10,6 +10,7 @@
 mod annotations;
 mod apply;
 mod drift;
+mod following;
 mod guard;
 mod judge;
 mod live;
@@ -29,14 +30,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use flux_core::applier::DriftNotify;
 use flux_core::cluster::{ApplyOptions, Cluster};
-use flux_core::{Applier, ApplyError, Context, Health, Inventory, Manifests, Plan, Report};
+use flux_core::{Applier, ApplyError, Context, Health, Inventory, Manifests, Plan, Report, Standing};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 
 use annotations::Directives;
+use following::Following;
 use prepare::Prepared;
 use record::Record;
+
+use crate::observe::Observer;
 
 pub use guard::Guards;
 pub use owner::{ForeignOwner, Owner};
@@ -82,6 +87,8 @@ pub struct ServerSideApplier {
     concurrency: usize,
     record: Mutex<Record>,
     prepared: Mutex<Option<Arc<Prepared>>>,
+    following: Option<Following>,
+    place: Option<Arc<str>>,
 }
 
 impl ServerSideApplier {
@@ -106,6 +113,8 @@ impl ServerSideApplier {
             concurrency: 4,
             record: Mutex::default(),
             prepared: Mutex::default(),
+            following: None,
+            place: None,
         }
     }
 
@@ -200,6 +209,23 @@ impl ServerSideApplier {
         self
     }
 
+    /// Has `observer` follow what is applied: then what nobody touched costs no request, and drift is known when it
+    /// happens. It must follow the same cluster, and as somebody who may list and watch what is applied; where that is
+    /// not allowed, everything is asked for as without one.
+    #[must_use]
+    pub fn observed_by(mut self, observer: &Observer) -> Self {
+        self.following = Some(Following::new(observer));
+        self
+    }
+
+    /// What the cluster is called among the pipelines of an engine: those that name the same hand objects over to each
+    /// other. Without a name, pipelines are taken to apply to one cluster when they were given the very same one.
+    #[must_use]
+    pub fn place(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.place = Some(name.into());
+        self
+    }
+
     /// The pipeline that owns what is applied.
     pub fn owner(&self) -> &Owner {
         &self.owner
@@ -242,6 +268,9 @@ impl Applier for ServerSideApplier {
 
     async fn wait(&self, cx: &Context, owned: &Inventory) -> Result<Health, ApplyError> {
         let objects: Vec<_> = owned.iter().collect();
+        if let Some(health) = self.wait_following(cx, &objects).await? {
+            return Ok(health);
+        }
         let wait = crate::health::Wait {
             cluster: &*self.cluster,
             fail_fast: self.fail_fast,
@@ -252,6 +281,19 @@ impl Applier for ServerSideApplier {
 
     async fn teardown(&self, cx: &Context, owned: &Inventory) -> Report {
         teardown::teardown(self, cx, owned).await
+    }
+
+    fn standing(&self, desired: &Manifests, owned: &Inventory) -> Standing {
+        self.known_standing(desired, owned)
+    }
+
+    fn place(&self) -> Option<Arc<str>> {
+        let address = || format!("cluster at {:p}", Arc::as_ptr(&self.cluster)).into();
+        Some(self.place.clone().unwrap_or_else(address))
+    }
+
+    fn on_drift(&self, notify: DriftNotify) {
+        self.notify_of_drift(notify);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use flux_core::Object;
+use flux_core::{Object, Unit};
 
 /// The groups whose labels say that a pipeline owns an object, and what such a pipeline is called.
 const GROUPS: [(&str, &str); 2] = [(Owner::KUSTOMIZE, "Kustomization"), ("helm.toolkit.fluxcd.io", "HelmRelease")];
@@ -54,6 +54,12 @@ impl Owner {
         ours.or_else(|| GROUPS.iter().find_map(|(group, _)| labelled(group)))
     }
 
+    /// The pipeline as an engine names it, where the group of the labels says what kind it is.
+    pub(super) fn unit(&self) -> Option<Unit> {
+        let (_, kind) = GROUPS.iter().find(|(group, _)| *group == self.group)?;
+        Some(Unit::new(*kind, self.namespace.as_str(), self.name.as_str()))
+    }
+
     /// Whether an object carries our labels.
     pub(super) fn owns(&self, object: &Object) -> bool {
         self.of(object).as_ref() == Some(self)
@@ -72,7 +78,8 @@ impl fmt::Display for Owner {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ForeignOwner {
     /// The run fails before anything is changed, and the error names both pipelines. Flux would take the object over
-    /// in silence, and two pipelines that hold one object would do so in turns for ever.
+    /// in silence, and two pipelines that hold one object would do so in turns for ever. An object that the other no
+    /// longer wants, as a pipeline of the same engine that applies to the same place, is taken over all the same.
     #[default]
     Refuse,
     /// The object is taken over: the way to hand objects from one pipeline to another. The pipeline that had it finds

@@ -65,6 +65,7 @@ pub(super) async fn plan(
         changes.iter().for_each(|change| ahead.note(change));
     }
     planner.judge_stale(&uids, &mut changes).await?;
+    applier.looked();
     Ok(Plan { changes, owned: owned.clone() })
 }
 
@@ -88,14 +89,24 @@ impl Planner<'_> {
         uids: &mut HashSet<String>,
     ) -> Result<(), ApplyError> {
         self.cx.check()?;
-        let lives = self.read(entries, ahead).await;
+        let known: Vec<Option<Observed>> = entries.iter().map(|entry| self.in_place(entry, ahead)).collect();
+        let lives = self.read(entries, &known, ahead).await;
         let manifests: Vec<_> = self.desired.iter().collect();
         let mut errors = Vec::new();
         let mut settled: Vec<Option<Change>> = Vec::with_capacity(entries.len());
         let mut cases = Vec::new();
-        for (entry, live) in entries.iter().zip(lives) {
+        for ((entry, live), known) in entries.iter().zip(lives).zip(known) {
             let Some(manifest) = manifests.get(entry.index) else { continue };
             let id = &entry.object.id;
+            let still = |observed| {
+                let (object, digest) = (entry.object.clone(), entry.digest.clone());
+                Change::still(object, digest, manifest.origin.clone(), Action::Unchanged, Some(observed))
+            };
+            if let Some(observed) = known {
+                uids.insert(observed.uid.clone());
+                settled.push(Some(still(observed)));
+                continue;
+            }
             let live = match live {
                 Ok(live) => live,
                 Err(error) => {
@@ -109,13 +120,7 @@ impl Planner<'_> {
                 }
                 let settle = lock(&self.applier.record).is_settled(id, &entry.digest, live);
                 if settle && !ahead.redefines(id) {
-                    settled.push(Some(Change::still(
-                        entry.object.clone(),
-                        entry.digest.clone(),
-                        manifest.origin.clone(),
-                        Action::Unchanged,
-                        Some(Observed::of(live)),
-                    )));
+                    settled.push(Some(still(Observed::of(live))));
                     continue;
                 }
             }
@@ -150,18 +155,34 @@ impl Planner<'_> {
         ApplyError::of_several(errors).map_or(Ok(()), Err)
     }
 
-    /// What is live, asked for only where it can be there.
-    async fn read(&self, entries: &[Entry], ahead: &Ahead) -> Vec<Result<Option<Object>, flux_core::ClusterError>> {
-        let asks = |entry: &Entry| !ahead.makes_namespace(&entry.object.id);
+    /// The live state of an object that is known to be in place, unless this plan shakes it.
+    fn in_place(&self, entry: &Entry, ahead: &Ahead) -> Option<Observed> {
+        let id = &entry.object.id;
+        if ahead.redefines(id) || ahead.makes_namespace(id) {
+            return None;
+        }
+        self.applier.in_place(&entry.object, &entry.digest)
+    }
+
+    /// What is live, asked for only where it can be there and is not known.
+    async fn read(
+        &self,
+        entries: &[Entry],
+        known: &[Option<Observed>],
+        ahead: &Ahead,
+    ) -> Vec<Result<Option<Object>, flux_core::ClusterError>> {
+        let asks =
+            |entry: &Entry, known: &Option<Observed>| known.is_none() && !ahead.makes_namespace(&entry.object.id);
         let references: Vec<&ObjectRef> = entries
             .iter()
-            .filter(|entry| asks(entry) && self.kinds.is_served(&entry.object.gvk()))
-            .map(|entry| &entry.object)
+            .zip(known)
+            .filter(|(entry, known)| asks(entry, known) && self.kinds.is_served(&entry.object.gvk()))
+            .map(|(entry, _)| &entry.object)
             .collect();
         let mut answers = self.applier.read(self.cx, &references, self.owned).await.into_iter();
         let mut lives = Vec::with_capacity(entries.len());
-        for entry in entries {
-            lives.push(if !asks(entry) {
+        for (entry, known) in entries.iter().zip(known) {
+            lives.push(if !asks(entry, known) {
                 Ok(None)
             } else if self.kinds.is_served(&entry.object.gvk()) {
                 answers.next().unwrap_or(Ok(None))
@@ -205,7 +226,7 @@ impl Planner<'_> {
                     continue;
                 }
             };
-            changes.push(self.applier.judge_stale(object.clone(), live.as_ref(), uids));
+            changes.push(self.applier.judge_stale(self.cx, object.clone(), live.as_ref(), uids).await);
         }
         ApplyError::of_several(errors).map_or(Ok(()), Err)
     }

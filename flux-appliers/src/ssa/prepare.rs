@@ -12,7 +12,7 @@ use super::{ServerSideApplier, lock, normalise};
 /// Everything about a set of manifests that stays the same until they change.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    manifests: Digest,
+    pub(super) manifests: Digest,
     pub(super) entries: Vec<Entry>,
     /// The kinds of the set, and for each whether its objects live in namespaces.
     kinds: Vec<(Gvk, bool)>,

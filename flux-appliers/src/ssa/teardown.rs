@@ -36,7 +36,11 @@ pub(super) async fn teardown(applier: &ServerSideApplier, cx: &Context, owned: &
             break;
         }
         let uid = applier.find(cx, &object).await.ok().flatten().and_then(|live| live.uid().map(str::to_owned));
-        match applier.delete(cx, &object, None).await {
+        let outcome = match applier.delete(cx, &object, None).await {
+            Ok(false) => applier.release(cx, &object).await.map(|()| false),
+            outcome => outcome,
+        };
+        match outcome {
             Ok(deleted) => {
                 let action = if deleted { Action::Delete } else { Action::Skip };
                 report.inventory.remove(&object.id);
@@ -62,6 +66,7 @@ pub(super) async fn teardown(applier: &ServerSideApplier, cx: &Context, owned: &
             }
         }
     }
+    applier.forget_all_but(|id| report.inventory.contains(id));
     report.error = ApplyError::of_several(errors);
     report
 }

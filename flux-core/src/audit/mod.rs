@@ -3,6 +3,7 @@
 mod chain;
 mod file;
 mod memory;
+mod replay;
 
 use std::sync::Mutex;
 
@@ -17,6 +18,7 @@ use crate::time::Timestamp;
 pub use chain::{Head, Line, Tampered, verify};
 pub use file::{FileJournal, JournalError};
 pub use memory::MemoryJournal;
+pub use replay::{Recorded, state_at};
 
 /// One change to one object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,6 +4,9 @@
 //! and, when there is one, supersedes the pipelines that follow it; a pipeline also runs at its own interval, which
 //! repairs drift. What a pipeline owns and has applied is kept in a [`StateStore`], so that a restart changes nothing.
 
+mod claims;
+mod explain;
+mod pace;
 mod pipeline;
 mod pipeline_unit;
 mod source_unit;
@@ -17,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use futures::Stream;
 
+use crate::applier::DriftNotify;
 use crate::artifact::Artifact;
 use crate::context::Context;
 use crate::error::Class;
@@ -28,6 +32,8 @@ use crate::reconcile::{
 use crate::source::Source;
 use crate::store::{MemoryStateStore, PipelineState, StateStore};
 
+use claims::EngineClaims;
+pub use explain::Explanation;
 pub use pipeline::Pipeline;
 use pipeline_unit::PipelineUnit;
 use source_unit::SourceUnit;
@@ -82,8 +88,22 @@ impl Engine {
     /// as its source has an artifact.
     pub fn add_pipeline(&self, pipeline: Pipeline) {
         let (unit, schedule) = (pipeline.unit.clone(), pipeline.schedule.clone());
-        lock(&self.units.pipelines).insert(unit.clone(), Arc::new(PipelineUnit::new(pipeline)));
+        let entry = Arc::new(PipelineUnit::new(pipeline));
+        entry.pipeline.applier.on_drift(self.repair(&entry));
+        lock(&self.units.pipelines).insert(unit.clone(), entry);
         self.handle.put(unit, schedule);
+    }
+
+    /// What a pipeline's applier calls when something has drifted.
+    fn repair(&self, entry: &Arc<PipelineUnit>) -> DriftNotify {
+        let (entry, handle) = (Arc::downgrade(entry), self.handle.clone());
+        Arc::new(move || {
+            if let Some(entry) = entry.upgrade()
+                && let Some(delay) = entry.pace.drifted(tokio::time::Instant::now())
+            {
+                handle.trigger_after(entry.pipeline.unit.clone(), delay);
+            }
+        })
     }
 
     /// Stops looking at a source. What its pipelines have applied stays.
@@ -141,7 +161,8 @@ impl Engine {
         let source_cx = cx.clone().with_subject(entry.pipeline.source.to_string());
         self.units.renew(&source_cx, &entry.pipeline.source, &source, &self.handle).await?;
         let artifact = source.artifact().ok_or_else(|| no_artifact(&entry.pipeline))?;
-        let cx = cx.clone().with_subject(unit.to_string()).with_artifact(artifact.clone());
+        let claims = Arc::new(EngineClaims::new(&self.units, unit));
+        let cx = cx.clone().with_subject(unit.to_string()).with_artifact(artifact.clone()).with_claims(claims);
         let manifests = entry.pipeline.render(&cx, &artifact).await.map_err(pipeline::build_failed)?;
         let state = entry.load(&*self.units.store).await?;
         let failed = |error| pipeline::apply_failed("ReconciliationFailed", error);
@@ -203,16 +224,20 @@ impl Reconcile for Driver {
     type Key = Unit;
 
     async fn reconcile(&self, cx: &Context, unit: &Unit) -> Result<Next, ReconcileError> {
-        let cx = cx.clone().with_subject(unit.to_string());
+        let claims = Arc::new(EngineClaims::new(&self.units, unit));
+        let cx = cx.clone().with_subject(unit.to_string()).with_claims(claims.clone());
         if let Some(source) = self.units.source(unit) {
             return self.reconcile_source(&cx, unit, &source).await;
         }
-        match self.units.pipeline(unit) {
+        let outcome = match self.units.pipeline(unit) {
             Some(pipeline) if pipeline.is_deleting() => self.delete(&cx, unit, &pipeline).await,
             Some(pipeline) => self.reconcile_pipeline(&cx, &pipeline).await,
             // Removed since it was asked for.
             None => Ok(Next::OnTrigger),
-        }
+        };
+        // Who wants what this one gives up may have waited for it.
+        claims.claimants().into_iter().for_each(|claimant| self.handle.trigger(claimant));
+        outcome
     }
 }
 
@@ -252,6 +277,17 @@ impl Driver {
     }
 
     async fn delete(&self, cx: &Context, unit: &Unit, entry: &PipelineUnit) -> Result<Next, ReconcileError> {
+        // What has moved to another pipeline by a commit that nobody has looked for yet must not go with this one. A
+        // source that cannot be asked is no reason to keep what is to be deleted.
+        let sources: Vec<_> =
+            lock(&self.units.sources).iter().map(|(unit, source)| (unit.clone(), source.clone())).collect();
+        for (unit, source) in sources {
+            let cx = cx.clone().with_subject(unit.to_string());
+            if let Err(error) = self.units.renew(&cx, &unit, &source, &self.handle).await {
+                cx.check()?;
+                tracing::debug!(%unit, %error, "cannot look for a new revision before a pipeline is deleted");
+            }
+        }
         entry.tear_down(cx, &*self.units.store).await?;
         lock(&self.units.pipelines).remove(unit);
         self.handle.remove(unit.clone());

@@ -1,20 +1,24 @@
 //! One pipeline in the engine: what it remembers, and one run of it.
 
-use std::sync::Mutex;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
+use super::pace::Pace;
 use super::pipeline::{apply_failed, build_failed};
 use super::{Pipeline, lock};
-use crate::applier::{ApplyError, Report};
+use crate::applier::{ApplyError, Health, Report, Standing};
 use crate::artifact::{Artifact, Revision};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::Class;
 use crate::event::Severity;
 use crate::manifests::Manifests;
+use crate::object::ObjectId;
 use crate::plan::Plan;
 use crate::reconcile::{Next, ReconcileError};
 use crate::store::{PipelineState, StateError, StateStore};
+use crate::tree::{Reads, Tree};
 
 /// One pipeline and what it remembers between runs.
 #[derive(Debug)]
@@ -22,11 +26,26 @@ pub(super) struct PipelineUnit {
     pub(super) pipeline: Pipeline,
     /// What was stored last, once it was loaded.
     state: Mutex<Option<PipelineState>>,
-    /// What the last artifact rendered to: the same files are not rendered again.
-    rendered: Mutex<Option<(Artifact, Manifests)>>,
+    /// What was rendered last: as long as nothing changes that was read for it, it is not rendered again.
+    rendered: Mutex<Option<Rendered>>,
     attempted: Mutex<Option<Revision>>,
+    /// How its objects were when they were last waited for.
+    pub(super) health: Mutex<Option<Health>>,
+    /// How soon drift is repaired.
+    pub(super) pace: Pace,
     /// Everything it owns is to be deleted, and then itself.
     pub(super) deleting: AtomicBool,
+}
+
+/// Objects, and what they were made from.
+#[derive(Clone, Debug)]
+struct Rendered {
+    /// The newest tree for which it is known to hold.
+    tree: Tree,
+    reads: Reads,
+    inputs: Option<Digest>,
+    manifests: Manifests,
+    ids: Arc<HashSet<ObjectId>>,
 }
 
 impl PipelineUnit {
@@ -36,6 +55,8 @@ impl PipelineUnit {
             state: Mutex::default(),
             rendered: Mutex::default(),
             attempted: Mutex::default(),
+            health: Mutex::default(),
+            pace: Pace::default(),
             deleting: AtomicBool::new(false),
         }
     }
@@ -59,6 +80,7 @@ impl PipelineUnit {
     ) -> Result<Next, ReconcileError> {
         let cx = cx.clone().with_artifact(artifact.clone());
         *lock(&self.attempted) = Some(artifact.revision.clone());
+        self.pace.begun();
         let mut state = self.load(store).await?;
         let outcome = self.bring_about(&cx, store, &artifact, &mut state).await;
         if let Err(error) = &outcome
@@ -77,6 +99,10 @@ impl PipelineUnit {
         state: &mut PipelineState,
     ) -> Result<Next, ReconcileError> {
         let manifests = self.render(cx, artifact).await.map_err(build_failed)?;
+        if self.stands(&manifests, state) {
+            self.take_up(&artifact.revision);
+            return Ok(Next::Interval);
+        }
         let plan = self.plan(cx, &manifests, state).await?;
         if !plan.is_empty() || state.inventory != plan.inventory() {
             self.apply(cx, store, plan, state).await?;
@@ -95,16 +121,63 @@ impl PipelineUnit {
         Ok(Next::Interval)
     }
 
-    /// The objects of an artifact: those of the last run if the files are the same.
-    async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, crate::RenderError> {
-        if let Some((last, manifests)) = &*lock(&self.rendered)
-            && (last.tree.ptr_eq(&artifact.tree) || last.tree.digest() == artifact.tree.digest())
-        {
-            return Ok(manifests.clone());
+    /// Whether the last run applied just this and the applier knows that it is still in place: nothing is left to do.
+    fn stands(&self, manifests: &Manifests, state: &PipelineState) -> bool {
+        let enough = if self.pipeline.wait { Standing::Ready } else { Standing::InPlace };
+        state.last_applied_revision.is_some() && self.pipeline.applier.standing(manifests, &state.inventory) >= enough
+    }
+
+    /// A revision changed nothing for this pipeline. That is not worth a write: after a restart it is found again.
+    fn take_up(&self, revision: &Revision) {
+        if let Some(state) = &mut *lock(&self.state) {
+            state.last_applied_revision = Some(revision.clone());
+            state.last_attempted_revision = Some(revision.clone());
         }
-        let manifests = self.pipeline.render(cx, artifact).await?;
-        *lock(&self.rendered) = Some((artifact.clone(), manifests.clone()));
+    }
+
+    /// The objects of an artifact: those of the last run if nothing changed that was read for them.
+    async fn render(&self, cx: &Context, artifact: &Artifact) -> Result<Manifests, crate::RenderError> {
+        let inputs = self.pipeline.renderer.inputs(cx, artifact).await?;
+        let holds = |last: &Rendered| last.tree.ptr_eq(&artifact.tree) || last.reads.hold_in(&artifact.tree);
+        let last = lock(&self.rendered).clone();
+        let rendered = match last.filter(|last| last.inputs == inputs && holds(last)) {
+            Some(last) => Rendered { tree: artifact.tree.clone(), ..last },
+            None => {
+                let (tree, tracker) = artifact.tree.tracked();
+                let manifests = self.pipeline.render(cx, &Artifact { tree, ..artifact.clone() }).await?;
+                let ids = manifests.iter().map(|manifest| manifest.object.id()).collect();
+                let (tree, reads) = (artifact.tree.clone(), tracker.reads());
+                Rendered { tree, reads, inputs, manifests, ids: Arc::new(ids) }
+            }
+        };
+        let manifests = rendered.manifests.clone();
+        *lock(&self.rendered) = Some(rendered);
         Ok(manifests)
+    }
+
+    /// Whether this pipeline wants an object: says its newest artifact, or, as long as that cannot be rendered, whatever
+    /// it had before.
+    pub(super) async fn wants(
+        &self,
+        cx: &Context,
+        store: &dyn StateStore,
+        artifact: Option<&Artifact>,
+        object: &ObjectId,
+    ) -> bool {
+        let known = |rendered: &Option<Rendered>| rendered.as_ref().map(|last| (last.tree.clone(), last.ids.clone()));
+        let fresh = match artifact {
+            None => false,
+            Some(artifact) => {
+                let last = known(&lock(&self.rendered));
+                last.is_some_and(|(tree, _)| tree.ptr_eq(&artifact.tree)) || self.render(cx, artifact).await.is_ok()
+            }
+        };
+        let rendered = known(&lock(&self.rendered)).map(|(_, ids)| ids);
+        match rendered {
+            Some(ids) if fresh => ids.contains(object),
+            Some(ids) if ids.contains(object) => true,
+            _ => self.load(store).await.is_ok_and(|state| state.inventory.contains(object)),
+        }
     }
 
     async fn plan(&self, cx: &Context, manifests: &Manifests, state: &PipelineState) -> Result<Plan, ReconcileError> {
@@ -135,7 +208,7 @@ impl PipelineUnit {
             && let Some(revision) = cx.revision()
             && error.class() != Class::Cancelled
         {
-            let digest = lock(&self.rendered).as_ref().map(|(_, manifests)| manifests.digest().clone());
+            let digest = lock(&self.rendered).as_ref().map(|rendered| rendered.manifests.digest().clone());
             let digest = digest.unwrap_or_else(|| Digest::sha256(b""));
             state.history.record(&digest, "ReconciliationFailed", revision, cx.now());
         }
@@ -150,10 +223,13 @@ impl PipelineUnit {
         let failed = |error| apply_failed("HealthCheckFailed", error);
         let wait = cx.run(self.pipeline.applier.wait(cx, &state.inventory)).await;
         let health = wait.map_err(|interrupted| failed(interrupted.into()))?.map_err(failed)?;
-        if health.is_ready() {
-            return Ok(());
-        }
-        Err(failed(ApplyError::NotHealthy(format!("health check failed: {health}"))))
+        let outcome = if health.is_ready() {
+            Ok(())
+        } else {
+            Err(failed(ApplyError::NotHealthy(format!("health check failed: {health}"))))
+        };
+        *lock(&self.health) = Some(health);
+        outcome
     }
 
     /// Deletes everything that is owned, then what is remembered.

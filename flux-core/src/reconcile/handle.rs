@@ -1,6 +1,7 @@
 //! Talking to a loop that runs.
 
 use std::fmt;
+use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -13,6 +14,7 @@ pub(super) enum Command<K> {
     Put(K, Schedule<K>),
     Remove(K),
     Trigger(K),
+    TriggerAfter(K, Duration),
     Supersede(K),
     Suspend(K, bool),
     Status(K, oneshot::Sender<Option<KeyStatus<K>>>),
@@ -54,6 +56,11 @@ impl<K: Key> Handle<K> {
     /// Runs a key now; once more after the run that is under way, if one is. A webhook calls this.
     pub fn trigger(&self, key: K) {
         self.send(Command::Trigger(key));
+    }
+
+    /// Runs a key after this time at the latest; it runs before if it is due before.
+    pub fn trigger_after(&self, key: K, delay: Duration) {
+        self.send(Command::TriggerAfter(key, delay));
     }
 
     /// Runs a key now, for an input newer than the one that a run under way may be working on: that run is told to give

@@ -33,8 +33,8 @@ pub(super) struct Entry<K> {
     /// The last run that ended succeeded: what dependents wait for.
     succeeded: bool,
     running: bool,
-    /// Triggered while running: run again at once.
-    again: bool,
+    /// Triggered while running: run again at this time at the latest.
+    again: Option<Instant>,
     /// The last run gave way to a newer input; the next may not, so that inputs that never stop cannot starve it.
     superseded: bool,
 }
@@ -110,9 +110,20 @@ impl<K: Key> Queue<K> {
 
     /// Makes a key due at once.
     pub(super) fn trigger(&mut self, key: &K, now: Instant) {
+        self.trigger_by(key, now);
+    }
+
+    /// Makes a key due at this time at the latest.
+    pub(super) fn trigger_by(&mut self, key: &K, at: Instant) {
+        let soonest = |due: Option<Instant>| Some(due.map_or(at, |due| due.min(at)));
         match self.entries.get_mut(key) {
-            Some(entry) if entry.running => entry.again = true,
-            Some(entry) if !entry.schedule.suspend => self.set_due(key, Some(now)),
+            Some(entry) if entry.running => entry.again = soonest(entry.again),
+            Some(entry) if !entry.schedule.suspend => {
+                let due = soonest(entry.due);
+                if due != entry.due {
+                    self.set_due(key, due);
+                }
+            }
             _ => {}
         }
     }
@@ -134,7 +145,7 @@ impl<K: Key> Queue<K> {
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.schedule.suspend = suspend;
         if suspend {
-            entry.again = false;
+            entry.again = None;
             if !entry.running {
                 entry.phase = Phase::Suspended;
                 self.changed.push_back(key.clone());
@@ -214,13 +225,15 @@ impl<K: Key> Queue<K> {
                 delay.map(|delay| delay.max(error.retry_after.unwrap_or_default()))
             }
         };
-        let again = std::mem::take(&mut entry.again);
+        let again = entry.again.take().map(|at| at.max(now));
         let suspended = entry.schedule.suspend;
         if suspended {
             entry.phase = Phase::Suspended;
         }
         self.changed.push_back(key.clone());
-        self.set_due(key, if again { Some(now) } else { delay.map(|delay| now + delay) }.filter(|_| !suspended));
+        let regular = delay.map(|delay| now + delay);
+        let due = [again, regular].into_iter().flatten().min();
+        self.set_due(key, due.filter(|_| !suspended));
         if class.is_none() {
             self.wake_dependents(key, now);
         }
@@ -316,7 +329,7 @@ impl<K> Entry<K> {
             due: None,
             succeeded: false,
             running: false,
-            again: false,
+            again: None,
             superseded: false,
         }
     }
@@ -434,6 +447,20 @@ mod tests {
         queue.finish(&"a", Ok(Next::Interval), now);
         assert_eq!(queue.pop_ready(now), Some("a"));
         assert!(queue.supersede(&"a", now));
+    }
+
+    #[test]
+    fn a_later_trigger_never_delays_a_run() {
+        let (mut queue, now) = (queue(), Instant::now());
+        queue.put("a", Schedule::every(MINUTE), now);
+        queue.trigger_by(&"a", now + MINUTE);
+        assert_eq!(queue.pop_ready(now), Some("a"));
+        queue.trigger_by(&"a", now + 2 * MINUTE);
+        queue.trigger_by(&"a", now + MINUTE / 2);
+        queue.finish(&"a", Ok(Next::Interval), now);
+        assert_eq!(queue.next_due(), Some(now + MINUTE / 2));
+        queue.trigger_by(&"a", now + MINUTE / 4);
+        assert_eq!(queue.next_due(), Some(now + MINUTE / 4));
     }
 
     #[test]

@@ -174,6 +174,7 @@ impl<R: Reconcile> ReconcileLoop<R> {
                 self.last_runs.remove(&key);
             }
             Command::Trigger(key) => self.queue.trigger(&key, now),
+            Command::TriggerAfter(key, delay) => self.queue.trigger_by(&key, now + delay),
             Command::Supersede(key) => {
                 if self.queue.supersede(&key, now) {
                     self.cancel_run(&key);

@@ -2,6 +2,7 @@
 
 mod builder;
 mod path;
+mod reads;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +15,9 @@ use crate::digest::{Digest, Hasher};
 
 pub use builder::{TreeBuilder, TreeError, TreeLimits};
 pub use path::{InvalidPath, join, normalize, parent};
+pub use reads::{Reads, Tracker};
+
+use reads::Question;
 
 /// How many links one look-up follows before it is called a loop; the figure is Linux's own.
 const MAX_LINKS: usize = 40;
@@ -32,7 +36,11 @@ const MAX_LINKS: usize = 40;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Tree(Arc<Inner>);
+pub struct Tree {
+    inner: Arc<Inner>,
+    /// Notes what is read, where somebody wants to know.
+    tracker: Option<Tracker>,
+}
 
 struct Inner {
     entries: BTreeMap<String, Entry>,
@@ -101,7 +109,7 @@ impl Tree {
     }
 
     fn from_entries(entries: BTreeMap<String, Entry>) -> Self {
-        Self(Arc::new(Inner { entries, digest: OnceLock::new() }))
+        Self { inner: Arc::new(Inner { entries, digest: OnceLock::new() }), tracker: None }
     }
 
     /// The content of a file, links followed.
@@ -109,9 +117,14 @@ impl Tree {
     /// # Errors
     /// Nothing there, a directory, or a path or link that leads outside.
     pub fn read(&self, path: &str) -> Result<Bytes, ReadError> {
-        let resolved = self.resolve(path)?;
-        match self.0.entries.get(&resolved) {
-            Some(Entry::File { data, .. }) => Ok(data.clone()),
+        self.note(|| Question::File(path.to_owned()));
+        self.find(path).cloned()
+    }
+
+    fn find(&self, path: &str) -> Result<&Bytes, ReadError> {
+        let resolved = self.locate(path)?;
+        match self.inner.entries.get(&resolved) {
+            Some(Entry::File { data, .. }) => Ok(data),
             Some(_) => Err(ReadError::IsDirectory(path.to_owned())),
             None if self.is_directory(&resolved) => Err(ReadError::IsDirectory(path.to_owned())),
             None => Err(ReadError::NotFound(path.to_owned())),
@@ -120,7 +133,7 @@ impl Tree {
 
     /// Whether a file is there, links followed.
     pub fn is_file(&self, path: &str) -> bool {
-        self.resolve(path).is_ok_and(|path| matches!(self.0.entries.get(&path), Some(Entry::File { .. })))
+        self.resolve(path).is_ok_and(|path| matches!(self.inner.entries.get(&path), Some(Entry::File { .. })))
     }
 
     /// Whether a directory is there, links followed. The root always is.
@@ -133,6 +146,11 @@ impl Tree {
     /// # Errors
     /// A path or link that leads outside the tree, or links that lead to each other.
     pub fn resolve(&self, path: &str) -> Result<String, ReadError> {
+        self.note(|| Question::Entry(path.to_owned()));
+        self.locate(path)
+    }
+
+    fn locate(&self, path: &str) -> Result<String, ReadError> {
         let mut pending: Vec<String> = split_reversed(path);
         if path.starts_with('/') || path.contains('\0') {
             normalize(path)?;
@@ -141,7 +159,7 @@ impl Tree {
         let mut links = 0;
         while let Some(part) = pending.pop() {
             let next = join(&resolved, &part).map_err(|_| outside(path))?;
-            let Some(Entry::Link { target }) = self.0.entries.get(&next) else {
+            let Some(Entry::Link { target }) = self.inner.entries.get(&next) else {
                 resolved = next;
                 continue;
             };
@@ -159,7 +177,12 @@ impl Tree {
 
     /// The names in a directory, sorted, links followed to reach it; none where there is no directory.
     pub fn list(&self, dir: &str) -> Vec<String> {
-        let Ok(dir) = self.resolve(dir) else { return Vec::new() };
+        self.note(|| Question::Names(dir.to_owned()));
+        self.names(dir)
+    }
+
+    fn names(&self, dir: &str) -> Vec<String> {
+        let Ok(dir) = self.locate(dir) else { return Vec::new() };
         let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
         let mut names: Vec<String> = Vec::new();
         for (path, _) in self.below(&prefix) {
@@ -175,7 +198,11 @@ impl Tree {
 
     /// Every file below a directory as full path and content, sorted by path. Links are neither followed nor shown.
     pub fn walk<'a>(&'a self, dir: &str) -> impl Iterator<Item = (&'a str, &'a Bytes)> + use<'a> {
-        let prefix = normalize(dir).ok().map(|dir| if dir.is_empty() { dir } else { format!("{dir}/") });
+        let dir = normalize(dir).ok();
+        if let Some(dir) = &dir {
+            self.note(|| Question::Below(dir.clone()));
+        }
+        let prefix = dir.map(|dir| if dir.is_empty() { dir } else { format!("{dir}/") });
         prefix.into_iter().flat_map(|prefix| self.below(&prefix)).filter_map(|(path, entry)| match entry {
             Entry::File { data, .. } => Some((path, data)),
             Entry::Link { .. } | Entry::Directory => None,
@@ -184,7 +211,8 @@ impl Tree {
 
     /// Every entry as it is, sorted by path.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
-        self.0.entries.iter().map(|(path, entry)| (path.as_str(), entry))
+        self.note(|| Question::Below(String::new()));
+        self.inner.entries.iter().map(|(path, entry)| (path.as_str(), entry))
     }
 
     /// The part of this tree below a directory, as a tree of its own, contents shared.
@@ -196,6 +224,7 @@ impl Tree {
         if !self.is_directory(&resolved) {
             return Err(ReadError::NotFound(dir.to_owned()));
         }
+        self.note(|| Question::Below(resolved.clone()));
         let prefix = if resolved.is_empty() { resolved } else { format!("{resolved}/") };
         let entries = self.below(&prefix).map(|(path, entry)| (path[prefix.len()..].to_owned(), entry.clone()));
         Ok(Self::from_entries(entries.collect()))
@@ -203,37 +232,35 @@ impl Tree {
 
     /// Whether both are the same tree in memory: equal without looking.
     pub fn ptr_eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// How many files there are.
     pub fn file_count(&self) -> usize {
-        self.0.entries.values().filter(|entry| matches!(entry, Entry::File { .. })).count()
+        self.note(|| Question::Below(String::new()));
+        self.inner.entries.values().filter(|entry| matches!(entry, Entry::File { .. })).count()
     }
 
     /// The SHA-256 over every path, kind and content; equal trees have equal digests. Computed once.
     pub fn digest(&self) -> &Digest {
-        self.0.digest.get_or_init(|| {
+        self.note(|| Question::Below(String::new()));
+        self.inner.digest.get_or_init(|| {
             let mut hasher = Hasher::default();
-            for (path, entry) in &self.0.entries {
-                let (kind, content): (&[u8], &[u8]) = match entry {
-                    Entry::File { data, executable: false } => (b"file", data),
-                    Entry::File { data, executable: true } => (b"exec", data),
-                    Entry::Link { target } => (b"link", target.as_bytes()),
-                    Entry::Directory => (b"dir", b""),
-                };
-                hasher.field(path.as_bytes());
-                hasher.field(kind);
-                hasher.field(content);
-            }
+            digest_entries(&mut hasher, self.below(""));
             hasher.finish()
         })
+    }
+
+    fn note(&self, question: impl FnOnce() -> Question) {
+        if let Some(tracker) = &self.tracker {
+            tracker.note(question(), |question| self.answer(question));
+        }
     }
 
     /// Entries whose path starts with `prefix`.
     fn below<'a>(&'a self, prefix: &str) -> impl Iterator<Item = (&'a str, &'a Entry)> + use<'a> {
         let prefix = prefix.to_owned();
-        self.0
+        self.inner
             .entries
             .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded))
             .map(|(path, entry)| (path.as_str(), entry))
@@ -243,8 +270,22 @@ impl Tree {
     /// Whether a canonical path names a directory.
     fn is_directory(&self, path: &str) -> bool {
         path.is_empty()
-            || matches!(self.0.entries.get(path), Some(Entry::Directory))
+            || matches!(self.inner.entries.get(path), Some(Entry::Directory))
             || self.below(&format!("{path}/")).next().is_some()
+    }
+}
+
+fn digest_entries<'a>(hasher: &mut Hasher, entries: impl Iterator<Item = (&'a str, &'a Entry)>) {
+    for (path, entry) in entries {
+        let (kind, content): (&[u8], &[u8]) = match entry {
+            Entry::File { data, executable: false } => (b"file", data),
+            Entry::File { data, executable: true } => (b"exec", data),
+            Entry::Link { target } => (b"link", target.as_bytes()),
+            Entry::Directory => (b"dir", b""),
+        };
+        hasher.field(path.as_bytes());
+        hasher.field(kind);
+        hasher.field(content);
     }
 }
 
@@ -258,14 +299,15 @@ fn outside(path: &str) -> ReadError {
 
 impl PartialEq for Tree {
     fn eq(&self, other: &Self) -> bool {
-        self.ptr_eq(other) || self.0.entries == other.0.entries
+        self.ptr_eq(other) || self.inner.entries == other.inner.entries
     }
 }
 
 /// Shows how many files there are and never what is in them.
 impl fmt::Debug for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tree({} files)", self.file_count())
+        let files = self.inner.entries.values().filter(|entry| matches!(entry, Entry::File { .. }));
+        write!(f, "Tree({} files)", files.count())
     }
 }
 

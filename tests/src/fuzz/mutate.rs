@@ -1,8 +1,10 @@
 //! Seeded mutations of an input, for runs that must be the same every time.
 
+use crate::random::Random;
+
 /// Makes mutated inputs; the same seed makes the same ones.
 #[derive(Clone, Debug)]
-pub struct Mutator(u64);
+pub struct Mutator(Random);
 
 /// What hostile texts are made of.
 const FRAGMENTS: &[&[u8]] = &[
@@ -53,19 +55,11 @@ const FRAGMENTS: &[&[u8]] = &[
 impl Mutator {
     /// Mutations of this seed.
     pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// The next random number (xorshift64*).
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+        Self(Random::new(seed))
     }
 
     fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
+        self.0.below(bound)
     }
 
     /// `input` with one to eight changes.

@@ -3,6 +3,7 @@
 
 mod faults;
 mod objects;
+mod observed;
 mod owners;
 mod prune;
 mod secrets;
