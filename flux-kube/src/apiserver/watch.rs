@@ -122,7 +122,7 @@ impl Watcher {
     /// Takes over what happened since the cursor.
     fn collect(&mut self) {
         let state = self.server.lock();
-        let Some(table) = state.store.table(&self.target.resource.key()) else { return };
+        let Some(table) = state.store.table(self.target.resource.key()) else { return };
         let current = state.store.revision();
         let Some(events) = table.since(self.cursor) else {
             self.ready.push_back(Change::Error(too_old(self.cursor, current)));
