@@ -1,10 +1,12 @@
 //! How fast the embedded API server answers, on one core: applies in process and through requests, lists, watches.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use std::time::Duration;
+
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use flux_core::cluster::{ApplyOptions, Cluster, ListOptions, WatchOptions};
 use flux_core::{Context, Gvk, Object};
-use flux_kube::apiserver::{ApiServer, Config};
+use flux_kube::apiserver::{ApiServer, Config, Workloads};
 use futures::{FutureExt, StreamExt};
 use serde_json::json;
 use tower::Service;
@@ -103,13 +105,40 @@ fn requests(c: &mut Criterion) {
     group.finish();
 }
 
-/// From nothing to the answer of the first request.
+/// From nothing to the answer of the first request, from a snapshot of 500 objects, and what such a snapshot costs.
 fn start(c: &mut Criterion) {
     let cx = Context::background();
     c.bench_function("start to first answer", |b| {
         b.iter(|| {
             let server = ApiServer::new(Config::default());
             block_on(server.list(&cx, &Gvk::new("", "v1", "Namespace"), &ListOptions::default())).unwrap()
+        });
+    });
+    let server = ApiServer::new(Config::default());
+    for n in 0..500 {
+        block_on(server.apply(&cx, &config_map(&format!("o-{n}"), 1), &options())).unwrap();
+    }
+    c.bench_function("snapshot of 500 objects", |b| b.iter(|| server.snapshot()));
+    let snapshot = server.snapshot();
+    c.bench_function("start from a snapshot of 500 objects", |b| b.iter(|| snapshot.start(7)));
+    c.bench_function("restore of 500 objects", |b| b.iter(|| server.restore(&snapshot)));
+}
+
+/// 100 deployments of two pods each, from the first apply until the last is ready.
+fn workloads(c: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let (cx, options) = (Context::background(), options());
+    c.bench_function("100 deployments get ready", |b| {
+        b.iter(|| {
+            runtime.block_on(async {
+                let server = ApiServer::new(Config::default());
+                server.simulate(Workloads::ready_after(Duration::from_secs(10)));
+                for n in 0..100 {
+                    server.apply(&cx, &deployment(&format!("d-{n}"), 2), &options).await.unwrap();
+                }
+                tokio::time::sleep(Duration::from_secs(11)).await;
+                server
+            })
         });
     });
 }
@@ -145,5 +174,5 @@ fn reads(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, applies, requests, start, reads);
+criterion_group!(benches, applies, requests, start, workloads, reads);
 criterion_main!(benches);

@@ -1,4 +1,7 @@
-//! What the examples share: a terminal that shows what an engine does, and a Git repository to play with.
+//! What the examples share: a terminal that shows what an engine does, a Git repository to play with, a controller, and
+//! `helm template`.
 
+pub mod controller;
 pub mod repository;
+pub mod template;
 pub mod terminal;

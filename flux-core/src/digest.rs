@@ -34,6 +34,18 @@ impl Digest {
         hasher.finish()
     }
 
+    /// One digest for several, in their order: none for none, and a single one as it is.
+    pub fn of_several(digests: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut digests = digests.into_iter();
+        let first = digests.next()?;
+        let Some(second) = digests.next() else { return Some(first) };
+        let mut hasher = Hasher::default();
+        for digest in [first, second].into_iter().chain(digests) {
+            hasher.field(digest.hex().as_bytes());
+        }
+        Some(hasher.finish())
+    }
+
     /// The name of the algorithm: `sha256`, `sha384`, `sha512`, `blake3`, `sha1`.
     pub fn algorithm(&self) -> &str {
         &self.algorithm

@@ -10,7 +10,7 @@ use flux_core::{Context, Gvk, Health, HealthStatus, Interrupted, Object, ObjectI
 use futures::StreamExt as _;
 use futures::stream::SelectAll;
 
-use super::kstatus;
+use super::Judge;
 
 /// How long to wait before looking again where a watch broke or could not be had.
 const RETRY: Duration = Duration::from_secs(2);
@@ -23,6 +23,8 @@ pub struct Wait<'a> {
     pub fail_fast: bool,
     /// Which live objects are nobody's business: they count as ready.
     pub ignore: &'a (dyn Fn(&Object) -> bool + Sync),
+    /// Who tells how far an object is.
+    pub judge: &'a dyn Judge,
 }
 
 impl fmt::Debug for Wait<'_> {
@@ -30,6 +32,7 @@ impl fmt::Debug for Wait<'_> {
         f.debug_struct("Wait")
             .field("cluster", &self.cluster)
             .field("fail_fast", &self.fail_fast)
+            .field("judge", &self.judge)
             .finish_non_exhaustive()
     }
 }
@@ -108,7 +111,7 @@ impl Wait<'_> {
     fn health_of(&self, cx: &Context, id: &ObjectId, answer: Result<Option<Object>, ClusterError>) -> ObjectHealth {
         let health = |status, message| ObjectHealth { id: id.clone(), status, message };
         match answer {
-            Ok(Some(live)) => ObjectHealth { id: id.clone(), ..of_live(cx, &live, self.ignore) },
+            Ok(Some(live)) => ObjectHealth { id: id.clone(), ..of_live(cx, &live, self.ignore, self.judge) },
             Ok(None) => health(HealthStatus::NotFound, "Resource not found".into()),
             Err(error) => health(HealthStatus::Unknown, error.to_string()),
         }
@@ -128,14 +131,19 @@ impl Wait<'_> {
 }
 
 /// How far a live object is; what `ignore` says is nobody's business counts as ready.
-pub(crate) fn of_live(cx: &Context, live: &Object, ignore: &(dyn Fn(&Object) -> bool + Sync)) -> ObjectHealth {
+pub(crate) fn of_live(
+    cx: &Context,
+    live: &Object,
+    ignore: &(dyn Fn(&Object) -> bool + Sync),
+    judge: &dyn Judge,
+) -> ObjectHealth {
     let health = |status, message| ObjectHealth { id: live.id(), status, message };
     if ignore(live) {
         return health(HealthStatus::Current, "is not looked at".into());
     }
-    match kstatus::health(live, cx.now()) {
+    match judge.health(live, cx.now()) {
         Ok(status) => health(status.status, status.message),
-        Err(error) => health(HealthStatus::Unknown, error.to_string()),
+        Err(error) => health(HealthStatus::Unknown, error),
     }
 }
 

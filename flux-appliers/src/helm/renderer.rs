@@ -11,6 +11,39 @@ use super::chart::{Chart, ChartLimits};
 use super::render::{HelmError, ReleaseInfo, RenderOptions, render};
 use super::values::Table;
 
+/// Charts that were read lately, by the digest of their artifact and the path in it. Renderers that share one read a
+/// chart, and parse its templates, once for all of them.
+#[derive(Debug)]
+pub struct ChartCache {
+    capacity: usize,
+    /// The latest used last.
+    charts: Mutex<Vec<(Digest, String, Arc<Chart>)>>,
+}
+
+impl ChartCache {
+    /// Keeps this many charts.
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity: capacity.max(1), charts: Mutex::default() }
+    }
+
+    fn get(&self, digest: &Digest, path: &str) -> Option<Arc<Chart>> {
+        let mut charts = self.charts.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = charts.iter().position(|(of, at, _)| of == digest && at == path)?;
+        let entry = charts.remove(found);
+        let chart = Arc::clone(&entry.2);
+        charts.push(entry);
+        Some(chart)
+    }
+
+    fn put(&self, digest: &Digest, path: &str, chart: &Arc<Chart>) {
+        let mut charts = self.charts.lock().unwrap_or_else(PoisonError::into_inner);
+        if charts.len() >= self.capacity {
+            charts.remove(0);
+        }
+        charts.push((digest.clone(), path.to_owned(), Arc::clone(chart)));
+    }
+}
+
 /// Renders the chart at a path of the artifact, as helm-controller does before it installs.
 ///
 /// The objects come in Helm's install order, the chart's CRDs first. Hooks are not among them: they belong to the
@@ -22,8 +55,9 @@ pub struct HelmRenderer {
     options: RenderOptions,
     limits: ChartLimits,
     skip_crds: bool,
-    /// The chart of the artifact seen last.
-    chart: Mutex<Option<(Digest, Arc<Chart>)>>,
+    cache: Arc<ChartCache>,
+    #[cfg(feature = "kustomize")]
+    post_render: super::render::PostRender,
 }
 
 impl HelmRenderer {
@@ -36,7 +70,9 @@ impl HelmRenderer {
             options: RenderOptions::default(),
             limits: ChartLimits::default(),
             skip_crds: false,
-            chart: Mutex::new(None),
+            cache: Arc::new(ChartCache::new(1)),
+            #[cfg(feature = "kustomize")]
+            post_render: super::render::PostRender::default(),
         }
     }
 
@@ -69,12 +105,24 @@ impl HelmRenderer {
         self
     }
 
+    /// Shares the charts of other renderers; by default a renderer keeps the chart it read last.
+    #[must_use]
+    pub fn with_cache(mut self, cache: Arc<ChartCache>) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    /// Post-renderers, common metadata and labels of origin, in a HelmRelease's order.
+    #[cfg(feature = "kustomize")]
+    #[must_use]
+    pub fn with_post_render(mut self, post_render: super::render::PostRender) -> Self {
+        self.post_render = post_render;
+        self
+    }
+
     fn chart(&self, artifact: &Artifact) -> Result<Arc<Chart>, HelmError> {
-        let mut cache = self.chart.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((digest, chart)) = &*cache
-            && digest == artifact.digest()
-        {
-            return Ok(Arc::clone(chart));
+        if let Some(chart) = self.cache.get(artifact.digest(), &self.path) {
+            return Ok(chart);
         }
         let chart = if artifact.tree.is_file(&self.path) {
             let archive = artifact
@@ -85,7 +133,7 @@ impl HelmRenderer {
         } else {
             Chart::from_tree(&artifact.tree, &self.path, &self.limits)?
         };
-        *cache = Some((artifact.digest().clone(), Arc::clone(&chart)));
+        self.cache.put(artifact.digest(), &self.path, &chart);
         Ok(chart)
     }
 }
@@ -111,7 +159,12 @@ impl Renderer for HelmRenderer {
             .await
             .map_err(|error| RenderError::Other { error: Box::new(error), class: Class::Transient })?;
         cx.check()?;
-        let release = rendered.map_err(|error| self.fault(&error))?;
+        let release = rendered.map_err(|failure| self.fault(&failure.error))?;
+        for warning in &release.warnings {
+            tracing::warn!(chart = %self.path, "{warning}");
+        }
+        #[cfg(feature = "kustomize")]
+        let release = self.post_render.apply(release).map_err(|error| input(&self.path, 0, error.to_string()))?;
         let mut items = Vec::new();
         for crd in release.crds.iter().filter(|_| !self.skip_crds) {
             let documents = yaml::read_documents(&crd.data, &ReadOptions::default())

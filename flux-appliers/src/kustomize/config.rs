@@ -1,7 +1,7 @@
 //! The fields that the transformers work on: kustomize's defaults, and what a kustomization adds to them.
 
 use std::cmp::Ordering;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 
@@ -103,10 +103,33 @@ impl From<WrittenConfig> for Config {
 }
 
 impl Config {
-    /// Kustomize's defaults.
+    /// Kustomize's defaults, to which a kustomization's own files are added.
     pub(super) fn defaults() -> &'static Config {
         static DEFAULTS: OnceLock<Config> = OnceLock::new();
         DEFAULTS.get_or_init(super::defaults::config)
+    }
+
+    /// What a kustomization without files of its own has.
+    pub(super) fn standard() -> Arc<Config> {
+        static STANDARD: OnceLock<Arc<Config>> = OnceLock::new();
+        Arc::clone(STANDARD.get_or_init(|| Arc::new(Config::defaults().clone())))
+    }
+
+    /// Both configurations. Most kustomizations have the defaults and nothing else, which then costs nothing.
+    pub(super) fn merged(first: Arc<Config>, second: Arc<Config>) -> Result<Arc<Config>, Cause> {
+        if Arc::ptr_eq(&first, &second) || second.is_empty() {
+            return Ok(first);
+        }
+        if first.is_empty() && Arc::ptr_eq(&second, &Config::standard()) {
+            return Ok(second);
+        }
+        let mut both = Arc::unwrap_or_clone(first);
+        both.merge(&second)?;
+        Ok(Arc::new(both))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lists().into_iter().all(Vec::is_empty) && self.name_reference.is_empty()
     }
 
     /// Adds another configuration.
@@ -175,12 +198,9 @@ impl Config {
     }
 }
 
-/// Adds the specifications that are not there yet.
+/// Adds the specifications that are not there yet. One for a kind, which sorts first, stands for one that is for all kinds:
+/// where a kustomization names fields for some kinds, the defaults for all are gone.
 pub(super) fn merge_all(own: &mut Vec<FieldSpec>, others: &[FieldSpec]) -> Result<(), Cause> {
-    if own.is_empty() {
-        own.extend_from_slice(others);
-        return Ok(());
-    }
     others.iter().try_for_each(|spec| merge_one(own, spec))
 }
 

@@ -24,6 +24,14 @@ pub enum Cause {
     /// A file is not YAML.
     #[error("{0}")]
     Yaml(#[from] YamlError),
+    /// A file could not be changed as it is read: decrypted.
+    #[error("{path}: {problem}")]
+    Filter {
+        /// The file, from the root of the tree.
+        path: String,
+        /// Why not.
+        problem: String,
+    },
     /// A directory has none of the file names that make it a kustomization.
     #[error("unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization' in directory '{dir}'")]
     NoKustomization {
@@ -119,6 +127,14 @@ pub enum Cause {
     Generator {
         /// The generator and its name.
         generator: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A chart is not there, or does not render.
+    #[error("chart {chart}: {message}")]
+    Chart {
+        /// The chart's name.
+        chart: String,
         /// What is wrong.
         message: String,
     },

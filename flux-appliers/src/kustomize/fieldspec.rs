@@ -24,14 +24,17 @@ impl FieldSpec {
         Self { gvk, path: Arc::from(path), create, parts: path::split(path, '/').into() }
     }
 
-    fn matches(&self, object: &Node) -> bool {
-        if !self.gvk.kind.is_empty() && self.gvk.kind != field_text(object, "kind") {
-            return false;
-        }
-        let (group, version) = split_api_version(field_text(object, "apiVersion"));
-        (self.gvk.group.is_empty() || self.gvk.group == group)
-            && (self.gvk.version.is_empty() || self.gvk.version == version)
+    fn selects(&self, group: &str, version: &str, kind: &str) -> bool {
+        let fits = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
+        fits(&self.gvk.kind, kind) && fits(&self.gvk.group, group) && fits(&self.gvk.version, version)
     }
+}
+
+/// The specifications that are for an object.
+pub(super) fn matching<'s>(specs: &'s [FieldSpec], object: &Node) -> Vec<&'s FieldSpec> {
+    let kind = field_text(object, "kind");
+    let (group, version) = split_api_version(field_text(object, "apiVersion"));
+    specs.iter().filter(|spec| spec.selects(group, version, kind)).collect()
 }
 
 /// What a transformer makes where its field is missing, if it may.
@@ -52,9 +55,16 @@ pub(super) fn each_field(
     missing: &Missing,
     set: &mut dyn FnMut(&mut Node) -> Result<(), Cause>,
 ) -> Result<(), Cause> {
-    if !spec.matches(object) {
-        return Ok(());
-    }
+    each_field_of(object, std::slice::from_ref(spec), missing, set)
+}
+
+/// Calls `set` for every field that a specification names, of an object that it is for.
+pub(super) fn each_place(
+    object: &mut Node,
+    spec: &FieldSpec,
+    missing: &Missing,
+    set: &mut dyn FnMut(&mut Node) -> Result<(), Cause>,
+) -> Result<(), Cause> {
     let missing = if spec.create { missing } else { &Missing::Leave };
     walk(object, &spec.parts, missing, set).map_err(Cause::field(&*spec.path))
 }
@@ -66,7 +76,7 @@ pub(super) fn each_field_of(
     missing: &Missing,
     set: &mut dyn FnMut(&mut Node) -> Result<(), Cause>,
 ) -> Result<(), Cause> {
-    specs.iter().try_for_each(|spec| each_field(object, spec, missing, set))
+    matching(specs, object).into_iter().try_for_each(|spec| each_place(object, spec, missing, set))
 }
 
 fn walk(

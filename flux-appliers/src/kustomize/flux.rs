@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{BuildError, Cause};
 use super::kustomization::{self, Kustomization};
-use super::loader::{is_remote, join};
+use super::loader::join;
+use super::remote::{RemoteBase, is_file_address};
 
 const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
@@ -29,6 +30,9 @@ pub struct FluxKustomization {
     pub components: Vec<String>,
     /// Whether components that are not there are passed over (`spec.ignoreMissingComponents`).
     pub ignore_missing_components: bool,
+    /// What the objects say of their making, in place of what the kustomization asks for (`spec.buildMetadata`):
+    /// `originAnnotations`, `transformerAnnotations`.
+    pub build_metadata: Vec<String>,
     /// Labels and annotations for all objects (`spec.commonMetadata`).
     pub common_metadata: CommonMetadata,
 }
@@ -119,7 +123,7 @@ fn existing(tree: &Tree, file: &str, limits: Limits) -> Result<Kustomization, Bu
     let value = yaml::read(&text, &options).map_err(|error| in_file(error.into()))?;
     let resources = value.get("resources").and_then(|list| list.as_array()).is_some_and(|list| !list.is_empty());
     if resources {
-        return Kustomization::read(&text, limits).map_err(|error| error.in_file(file));
+        return Kustomization::read(&text, limits).map(|(read, _)| read).map_err(|error| error.in_file(file));
     }
     let value = if value.is_null() { serde_json::json!({}) } else { value };
     let mut kustomization: Kustomization = kustomization::decode(value).map_err(in_file)?;
@@ -193,6 +197,9 @@ impl FluxKustomization {
             }
             target.components.get_or_insert_default().push(path.clone());
         }
+        if !self.build_metadata.is_empty() {
+            target.build_metadata = Some(self.build_metadata.clone());
+        }
         for image in &self.images {
             image.merge_into(target.images.get_or_insert_default());
         }
@@ -202,7 +209,7 @@ impl FluxKustomization {
 
 /// A component must lie in the source.
 fn check_component(path: &str) -> Result<(), Cause> {
-    if path.is_empty() || path.starts_with('/') || is_remote(path) {
+    if path.is_empty() || path.starts_with('/') || is_file_address(path) || RemoteBase::parse(path).is_some() {
         let message = format!("`{path}` must be a relative path inside the source");
         return Err(Cause::Kustomization { field: "components".to_owned(), message });
     }

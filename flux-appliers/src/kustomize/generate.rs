@@ -6,7 +6,7 @@ use flux_core::yaml::{Content, Node, Scalar, Style, Tag};
 
 use super::error::Cause;
 use super::kustomization::{GeneratorArgs, GeneratorOptions, PluginConfig, StringMap};
-use super::loader::Loader;
+use super::loader::{Loader, Purpose};
 use super::node;
 use super::resource::{Behavior, Resource};
 
@@ -66,7 +66,7 @@ pub(super) fn generate(what: Generated, args: &GeneratorArgs, loader: &Loader) -
     }
     node::put_field(&mut object, "metadata", metadata);
     let mut pairs: Vec<(String, Vec<u8>)> = Vec::new();
-    for (key, value) in sources(args, loader, &fail)? {
+    for (key, value) in sources(what, args, loader, &fail)? {
         if pairs.iter().any(|(known, _)| *known == key) {
             return Err(fail(format!("configmap {} illegally repeats the key `{key}`", args.name)));
         }
@@ -111,7 +111,7 @@ fn put(object: &mut Node, map: &str, key: String, value: String) -> Result<(), C
     if let Some(map) = node::field_or_insert(object, map, node::mapping)?
         && let Content::Mapping(entries) = &mut map.content
     {
-        entries.push((Node::string(key), data_value(value)));
+        entries.push((node::untagged(key), data_value(value)));
     }
     Ok(())
 }
@@ -147,10 +147,17 @@ fn encode(bytes: &[u8]) -> String {
 
 type Pairs = Vec<(String, Vec<u8>)>;
 
-fn sources(args: &GeneratorArgs, loader: &Loader, fail: &dyn Fn(String) -> Cause) -> Result<Pairs, Cause> {
+fn sources(
+    what: Generated,
+    args: &GeneratorArgs,
+    loader: &Loader,
+    fail: &dyn Fn(String) -> Cause,
+) -> Result<Pairs, Cause> {
     let mut pairs = Vec::new();
+    let is_for = |secret| if what == Generated::Secret { secret } else { Purpose::Other };
     for path in &args.envs {
-        env_file(&loader.load(path)?, &mut pairs).map_err(|why| fail(format!("env file '{path}': {why}")))?;
+        env_file(&loader.load_for(path, is_for(Purpose::SecretEnv))?, &mut pairs)
+            .map_err(|why| fail(format!("env file '{path}': {why}")))?;
     }
     for literal in &args.literals {
         match literal.split_once('=') {
@@ -162,7 +169,8 @@ fn sources(args: &GeneratorArgs, loader: &Loader, fail: &dyn Fn(String) -> Cause
     }
     for source in &args.files {
         let (key, path) = file_source(source).map_err(fail)?;
-        pairs.push((key.to_owned(), loader.load(path)?.to_vec()));
+        let content = loader.load_for(path, is_for(Purpose::SecretFile { key }))?;
+        pairs.push((key.to_owned(), content.to_vec()));
     }
     Ok(pairs)
 }

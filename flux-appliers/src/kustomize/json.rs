@@ -21,11 +21,8 @@ fn value(node: &Node, top: bool, flow: bool) -> Result<Value, Cause> {
             let mut map = Map::with_capacity(entries.len());
             for (key, item) in entries {
                 let name = text(key);
-                if !top && !is_string_key(key) {
-                    return Err(Cause::Object {
-                        message: format!("the map key {name} is not a string, which JSON cannot hold"),
-                        line: key.line,
-                    });
+                if !top {
+                    check_key(key)?;
                 }
                 if map.insert(name.to_owned(), value(item, false, flow)?).is_some() {
                     return Err(Cause::Object {
@@ -39,6 +36,16 @@ fn value(node: &Node, top: bool, flow: bool) -> Result<Value, Cause> {
     }
 }
 
+/// Fails for a key that JSON cannot hold.
+pub(super) fn check_key(key: &Node) -> Result<(), Cause> {
+    if is_string_key(key) {
+        return Ok(());
+    }
+    let message = format!("the map key {} is not a string, which JSON cannot hold", text(key));
+    Err(Cause::Object { message, line: key.line })
+}
+
+/// True for a key that JSON can hold.
 fn is_string_key(key: &Node) -> bool {
     match &key.content {
         Content::Scalar(scalar) => {
@@ -64,6 +71,49 @@ fn scalar_value(scalar: &Scalar, node: &Node, flow: bool) -> Result<Value, Cause
             }
         }
         _ => Ok(node.to_value(Dialect::V3)?),
+    }
+}
+
+/// A finished object as it is printed: its JSON is read as YAML once more on the way, to which U+0085 is a line break
+/// that folds.
+pub(super) fn printed(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains(NEXT_LINE) => *text = folded(text),
+        Value::Array(items) => items.iter_mut().for_each(printed),
+        Value::Object(map) => map.values_mut().for_each(printed),
+        _ => {}
+    }
+}
+
+const NEXT_LINE: char = '\u{85}';
+
+fn folded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut lines = text.split(NEXT_LINE);
+    out.push_str(lines.next().unwrap_or_default());
+    let mut breaks = 0;
+    for line in lines {
+        breaks += 1;
+        let line = line.trim_start_matches([' ', '\t']);
+        if line.is_empty() {
+            continue;
+        }
+        end_line(&mut out, breaks);
+        out.push_str(line);
+        breaks = 0;
+    }
+    if breaks > 0 {
+        end_line(&mut out, breaks);
+    }
+    out
+}
+
+/// One break is a space, more of them are one break less.
+fn end_line(out: &mut String, breaks: usize) {
+    out.truncate(out.trim_end_matches([' ', '\t']).len());
+    match breaks {
+        1 => out.push(' '),
+        more => out.extend(std::iter::repeat_n('\n', more - 1)),
     }
 }
 

@@ -3,6 +3,12 @@
 use flux_core::yaml::{self, ReadOptions};
 use serde_json::{Map, Value};
 
+use super::budget::value_size;
+use super::yaml_limits;
+
+/// What all copies of one patch to one document may take: each can double the document.
+const LARGEST_COPIES: usize = 16 << 20;
+
 /// The operations of one patch.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct JsonPatch(Vec<Map<String, Value>>);
@@ -13,7 +19,8 @@ impl JsonPatch {
         let value = if text.first() == Some(&b'[') {
             serde_json::from_slice(text).map_err(|error| error.to_string())?
         } else {
-            yaml::read(text, &ReadOptions::default()).map_err(|error| error.to_string())?
+            yaml::read(text, &ReadOptions { limits: yaml_limits(), ..ReadOptions::default() })
+                .map_err(|error| error.to_string())?
         };
         Self::from_value(value)
     }
@@ -31,6 +38,16 @@ impl JsonPatch {
         }
     }
 
+    /// About how much it adds to a document, copies apart.
+    pub(super) fn size(&self) -> usize {
+        self.0.iter().filter_map(|operation| operation.get("value")).map(value_size).sum()
+    }
+
+    /// True where it copies parts of a document.
+    pub(super) fn copies(&self) -> bool {
+        self.0.iter().any(|operation| operation.get("op").is_some_and(|op| op == "copy"))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -40,15 +57,16 @@ impl JsonPatch {
         if !matches!(document, Value::Object(_) | Value::Array(_) | Value::Null) {
             return Err("the document is neither an object nor a list".into());
         }
+        let mut copied = 0;
         for operation in &self.0 {
             let name = operation.get("op").and_then(Value::as_str).unwrap_or("unknown");
-            apply(document, name, operation).map_err(|error| format!("{name} operation: {error}"))?;
+            apply(document, name, operation, &mut copied).map_err(|error| format!("{name} operation: {error}"))?;
         }
         Ok(())
     }
 }
 
-fn apply(document: &mut Value, name: &str, operation: &Map<String, Value>) -> Result<(), String> {
+fn apply(document: &mut Value, name: &str, operation: &Map<String, Value>, copied: &mut usize) -> Result<(), String> {
     let pointer = |field: &str| {
         operation.get(field).and_then(Value::as_str).ok_or_else(|| format!("operation missing {field} field"))
     };
@@ -60,6 +78,10 @@ fn apply(document: &mut Value, name: &str, operation: &Map<String, Value>) -> Re
         "test" => test(document, pointer("path")?, operation.get("value")),
         "copy" => {
             let found = get(document, pointer("from")?)?.cloned().unwrap_or(Value::Null);
+            *copied += value_size(&found);
+            if *copied > LARGEST_COPIES {
+                return Err(format!("all copies together are larger than {LARGEST_COPIES} bytes"));
+            }
             add(document, pointer("path")?, found)
         }
         "move" => {
@@ -74,7 +96,7 @@ fn apply(document: &mut Value, name: &str, operation: &Map<String, Value>) -> Re
 
 /// The container that holds what a pointer names, and the name in it.
 fn container<'v>(document: &'v mut Value, pointer: &str) -> Result<(&'v mut Value, String), String> {
-    let missing = || format!("doc is missing path: \"{pointer}\"");
+    let missing = || format!("doc is missing path: \"{}\"", shown(pointer));
     let mut parts = pointer.split('/').skip(1).map(unescape).peekable();
     let mut found = document;
     loop {
@@ -91,6 +113,15 @@ fn container<'v>(document: &'v mut Value, pointer: &str) -> Result<(&'v mut Valu
             _ => None,
         }
         .ok_or_else(missing)?;
+    }
+}
+
+/// A pointer as it is named in errors.
+fn shown(pointer: &str) -> String {
+    const LONGEST: usize = 200;
+    match pointer.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", pointer.get(..end).unwrap_or_default()),
+        None => pointer.to_owned(),
     }
 }
 

@@ -11,6 +11,7 @@ use flux_core::yaml::{Content, Node};
 use super::error::Cause;
 use super::node::{self, field, field_text, is_null, text};
 use super::schema::{NodeSchema, Schema};
+use super::share;
 
 /// Lists longer than this are merged only where every item has all keys, which takes linear time.
 const LONGEST_ODD_LIST: usize = 5_000;
@@ -146,13 +147,16 @@ impl<'s> Walker<'s> {
             }
             let other = places.get(text(&key)).and_then(|i| patches.get_mut(*i)).and_then(|(_, value)| value.take());
             let schema = schema.and_then(|schema| schema.field(text(&key)));
-            let style_of = node::style_only(&value);
+            let (style_of, place) = (node::style_only(&value), (value.line, value.column));
             match self.walk(Some(value), other, schema.as_ref())? {
                 Merged::Cleared => {}
                 Merged::KeptNull(node) => merged.push((key, node)),
                 // What stays is set onto itself, and keeps the quotes that it gets by that.
                 Merged::Kept(node) => merged.extend(settled(node, None).map(|node| (key, node))),
-                Merged::Taken(node) => merged.extend(settled(node, Some(style_of)).map(|node| (key, node))),
+                Merged::Taken(node) => merged.extend(settled(node, Some(style_of)).map(|mut node| {
+                    share::keep_group(&mut node, place);
+                    (key, node)
+                })),
             }
         }
         for (key, value) in patches {

@@ -18,10 +18,20 @@
 //! that led there.
 //!
 //! # What is refused
-//! Exec, container and Go plugins; remote bases and files, unless the host supplies a [`RemoteBases`]; charts
-//! (`helmCharts`), which a helm renderer renders.
+//! Exec, container and Go plugins; remote bases, files and charts, unless the host supplies them through [`Remotes`];
+//! charts (`helmCharts`) as long as [`BuildOptions::enable_helm`] is off or the crate is built without its feature `helm`.
+//!
+//! # Where it differs
+//! All recorded builds come out byte for byte. What is known to differ:
+//! * A generated object that a patch turns into another kind has no hash suffix and is refused: kustomize hashes its own
+//!   memory there, with lines, columns and styles.
+//! * A replacement into a text that is YAML itself drops that text's comments.
+//! * Comments are not read as OpenAPI (`# {"$openapi": …}` and `# {"type": "array", …}` on fields that a patch merges).
+//! * A merged list of more than 5,000 items that lack their keys is refused; it takes kustomize quadratic time.
 
+mod budget;
 mod build;
+mod chart;
 mod config;
 mod crds;
 mod defaults;
@@ -41,15 +51,18 @@ mod kustomization;
 mod load;
 mod loader;
 mod merge;
+mod metadata;
 mod node;
 mod origin;
 mod path;
 mod plugin;
+mod remote;
 mod renderer;
 mod resmap;
 mod resource;
 mod schema;
 mod selector;
+mod share;
 mod transform;
 
 use std::fmt;
@@ -60,11 +73,16 @@ use flux_core::yaml::{self, Layout};
 use flux_core::{Manifest, Manifests, Object, Origin, Tree};
 use serde_json::Value;
 
+pub use chart::{ChartOptions, RemoteChart};
 pub use error::{BuildError, Cause};
 pub use flux::{CommonMetadata, FluxImage, FluxKustomization, FluxPatch, FluxSelector};
-pub use loader::RemoteBases;
+pub use loader::{FileFilter, Purpose};
+pub use metadata::CommonMetadataRenderer;
+pub(crate) use metadata::set_metadata;
+pub use remote::{RemoteBase, Remotes};
 pub use renderer::KustomizeRenderer;
 
+use budget::Budget;
 use build::Build;
 use loader::Loader;
 
@@ -78,12 +96,19 @@ pub enum Order {
     AsRead,
 }
 
+/// What one text may take. Objects are walked level by level: this many fit the stack of any thread.
+fn yaml_limits() -> yaml::Limits {
+    yaml::Limits { depth: 128, ..yaml::Limits::default() }
+}
+
 /// What a build may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Objects, generated ones included.
     pub resources: usize,
-    /// Bytes of all files of objects together.
+    /// Files read, each as often as it is named.
+    pub files: usize,
+    /// Bytes of all files together, each as often as it is named, and of what patches and replacements add.
     pub bytes: usize,
     /// Kustomizations inside each other.
     pub depth: usize,
@@ -92,9 +117,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 100,000 objects, 256 MiB, 100 kustomizations inside each other.
+    /// 100,000 objects, 100,000 files, 256 MiB, 100 kustomizations inside each other, 128 levels in one object.
     fn default() -> Self {
-        Self { resources: 100_000, bytes: 256 << 20, depth: 100, yaml: yaml::Limits::default() }
+        Self { resources: 100_000, files: 100_000, bytes: 256 << 20, depth: 100, yaml: yaml_limits() }
     }
 }
 
@@ -106,16 +131,20 @@ pub struct BuildOptions {
     /// Whether files outside a kustomization's directory may be read (`--load-restrictor LoadRestrictionsNone`).
     /// They never leave the tree.
     pub load_outside_root: bool,
-    /// Whether charts may be asked for (`--enable-helm`); only the error differs.
+    /// Whether charts may be inflated (`--enable-helm`); takes the crate's feature `helm`.
     pub enable_helm: bool,
+    /// What charts are told where they do not say it themselves.
+    pub charts: ChartOptions,
     /// Adds the label `app.kubernetes.io/managed-by` to all objects.
     pub managed_by_label: bool,
     /// What the build may take.
     pub limits: Limits,
     /// Raised to end the build early.
     pub cancel: Option<Arc<AtomicBool>>,
-    /// Supplies bases that are named by URL.
-    pub remotes: Option<Arc<dyn RemoteBases>>,
+    /// Supplies bases, files and charts that lie outside the tree.
+    pub remotes: Option<Arc<dyn Remotes>>,
+    /// Changes files when they are read.
+    pub filter: Option<Arc<dyn FileFilter>>,
 }
 
 impl BuildOptions {
@@ -204,28 +233,10 @@ pub fn build_with(
 ) -> Result<Output, BuildError> {
     let kustomization = flux::generate(tree, path, settings, options.limits.yaml)?;
     let mut output = run(tree, path, Some(kustomization), options)?;
-    let CommonMetadata { labels, annotations } = &settings.common_metadata;
     for object in &mut output.objects {
-        set_metadata(&mut object.value, "labels", labels);
-        set_metadata(&mut object.value, "annotations", annotations);
+        settings.common_metadata.put_on(&mut object.value);
     }
     Ok(output)
-}
-
-fn set_metadata(object: &mut Value, field: &str, entries: &std::collections::BTreeMap<String, String>) {
-    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-    if entries.is_empty() {
-        return;
-    }
-    let map = metadata.entry(field).or_insert_with(|| Value::Object(serde_json::Map::new()));
-    if map.is_null() {
-        *map = Value::Object(serde_json::Map::new());
-    }
-    if let Some(map) = map.as_object_mut() {
-        for (key, value) in entries {
-            map.insert(key.clone(), value.as_str().into());
-        }
-    }
 }
 
 fn run(
@@ -235,12 +246,15 @@ fn run(
     options: &BuildOptions,
 ) -> Result<Output, BuildError> {
     let restricted = !options.load_outside_root;
-    let loader = Loader::new(tree.clone(), path, restricted, options.remotes.clone())?;
-    let mut build = Build::new(options);
+    let budget = Budget::new(options.limits);
+    let loader = Loader::new(tree.clone(), path, restricted, options.remotes.clone(), budget.clone())?;
+    let loader = loader.filtered(options.filter.clone());
+    let mut build = Build::new(options, budget);
     let list = build.run(loader, given)?;
     let mut objects = Vec::with_capacity(list.len());
     for resource in list {
-        let value = json::to_value(&resource.node).map_err(|cause| resource.error(cause, &build.schema))?;
+        let mut value = json::to_value(&resource.node).map_err(|cause| resource.error(cause, &build.schema))?;
+        json::printed(&mut value);
         let origin = Origin { file: resource.file, line: resource.line, chain: resource.chain };
         objects.push(Built { value, origin });
     }

@@ -6,6 +6,7 @@
 use flux_core::yaml::{Content, Node, Scalar, Style, Tag};
 
 use super::error::Cause;
+use super::share;
 
 /// The entries of a mapping; none for anything else.
 pub(super) fn entries(node: &Node) -> &[(Node, Node)] {
@@ -188,7 +189,8 @@ fn is_word(text: &str) -> bool {
         && matches!(flux_core::yaml::read(text.as_bytes(), &Default::default()), Ok(value) if !value.is_string())
 }
 
-/// Sets a field of a mapping; a null removes it. The value takes over the style of what it replaces.
+/// Sets a field of a mapping; a null removes it. A key that is made has no tag: one that looks like a number is one, and
+/// has no place in JSON. The value takes over the style of what it replaces.
 pub(super) fn set_field(node: &mut Node, name: &str, mut value: Node) -> Result<(), Cause> {
     quote_if_ambiguous(&mut value);
     expect_mapping(node)?;
@@ -198,9 +200,10 @@ pub(super) fn set_field(node: &mut Node, name: &str, mut value: Node) -> Result<
     }
     if let Some(old) = field_mut(node, name) {
         take_style(&mut value, old);
+        share::keep_group(&mut value, (old.line, old.column));
         *old = value;
     } else if let Content::Mapping(entries) = &mut node.content {
-        entries.push((untagged_key(name), value));
+        entries.push((untagged(name), value));
     }
     Ok(())
 }
@@ -210,7 +213,7 @@ pub(super) fn put_field(node: &mut Node, name: &str, value: Node) {
     if let Some(old) = field_mut(node, name) {
         *old = value;
     } else if let Content::Mapping(entries) = &mut node.content {
-        entries.push((untagged_key(name), value));
+        entries.push((untagged(name), value));
     }
 }
 
@@ -241,11 +244,6 @@ pub(super) fn set_text(node: &mut Node, text: String) {
     }
 }
 
-/// A key; what it looks like does not matter, it is a string.
-fn untagged_key(name: &str) -> Node {
-    Node::string(name)
-}
-
 /// The value of a field, made as `make` says where it is not there. A null or another kind of node is an error or,
 /// for null, `None`.
 pub(super) fn field_or_insert<'n>(
@@ -258,7 +256,7 @@ pub(super) fn field_or_insert<'n>(
     let index = match entries.iter().position(|(key, _)| text(key) == name) {
         Some(index) => index,
         None => {
-            entries.push((untagged_key(name), make()));
+            entries.push((untagged(name), make()));
             entries.len() - 1
         }
     };

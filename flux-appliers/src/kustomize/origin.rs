@@ -3,6 +3,7 @@
 use flux_core::yaml::{self, Layout};
 use serde_json::json;
 
+use super::remote::RemoteBase;
 use super::resource::Provenance;
 
 /// The annotation that says where an object came from.
@@ -13,13 +14,18 @@ pub(super) const TRANSFORMATIONS: &str = "alpha.config.kubernetes.io/transformat
 impl Provenance {
     /// This place with a path added.
     pub(super) fn join(&self, path: &str) -> Self {
-        Self { path: joined(&self.path, path), ..self.clone() }
+        match RemoteBase::parse(path) {
+            Some(RemoteBase { repository, path, reference, .. }) => {
+                Self { path, repository, reference, ..self.clone() }
+            }
+            None => Self { path: joined(&self.path, path), ..self.clone() },
+        }
     }
 
     /// A built-in generator or transformer that a kustomization file configures.
     pub(super) fn builtin(&self, file: &str, kind: &str) -> Self {
         let configured_by = ["builtin".to_owned(), kind.to_owned(), String::new(), String::new()];
-        Self { path: String::new(), configured_in: joined(&self.path, file), configured_by }
+        Self { path: String::new(), configured_in: joined(&self.path, file), configured_by, ..self.clone() }
     }
 
     /// The annotation's text.
@@ -33,6 +39,8 @@ impl Provenance {
             }
         };
         put("", "path", &self.path);
+        put("", "repo", &self.repository);
+        put("", "ref", &self.reference);
         put("", "configuredIn", &self.configured_in);
         if self.configured_by.iter().any(|part| !part.is_empty()) {
             out.push_str("configuredBy:\n");

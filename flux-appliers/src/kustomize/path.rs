@@ -1,10 +1,11 @@
 //! Field paths, as they are written in kustomizations, and what they lead to.
 
-use flux_core::yaml::{self, Content, Limits, Node};
+use flux_core::yaml::{self, Content, Node};
 use regex::Regex;
 
 use super::error::Cause;
 use super::node::{self, text};
+use super::yaml_limits;
 
 /// Splits a path at a delimiter; `\` before it keeps it.
 pub(super) fn split(path: &str, delimiter: char) -> Vec<String> {
@@ -69,6 +70,11 @@ fn step(part: &str) -> Result<Step<'_>, Cause> {
         part if is_item(part) => item(part),
         part => Ok(Step::Field(part)),
     }
+}
+
+/// True for a part that names a field.
+pub(super) fn is_field(part: &str) -> bool {
+    matches!(step(part), Ok(Step::Field(_)))
 }
 
 fn is_item(part: &str) -> bool {
@@ -228,7 +234,7 @@ pub(super) fn each_match(
     }
     let Some(found) = node::field_mut(node, part) else { return Ok(0) };
     if matches!(found.content, Content::Scalar(_)) && !rest.is_empty() && !node::is_null(found) {
-        let inner = yaml::read_first_node(text(found).as_bytes(), Limits::default())?;
+        let inner = yaml::read_first_node(text(found).as_bytes(), yaml_limits())?;
         let Some(mut inner) = inner else { return Ok(0) };
         node::write_tags(&mut inner);
         return each_match(&mut inner, rest, create, visit);

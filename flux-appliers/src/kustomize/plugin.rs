@@ -7,7 +7,8 @@ use super::fieldspec::FieldSpec;
 use super::generate::{self, Generated};
 use super::json;
 use super::kustomization::{
-    GeneratorArgs, Image, PluginConfig, Replacement, Replica, StringMap, ValueTarget, ValueTargets, decode_plugin,
+    ChartPlugin, GeneratorArgs, Image, PluginConfig, Replacement, Replica, StringMap, ValueTarget, ValueTargets,
+    decode, decode_plugin,
 };
 use super::loader::Loader;
 use super::resmap::ResMap;
@@ -21,7 +22,7 @@ use super::transform::{fields, image, names, namespace, replacement, value};
 #[derive(Debug)]
 pub(super) enum Plugin {
     /// What a generator made.
-    Generator(Box<Resource>),
+    Generator(Vec<Resource>),
     /// A transformer and its kind.
     Transformer(String, Box<Transformer>),
 }
@@ -133,7 +134,8 @@ pub(super) fn of_kustomization(target: &Target, config: &Config, build: &mut Bui
 }
 
 /// Reads a plugin's configuration.
-pub(super) fn read(config: &Resource, loader: &Loader, build: &mut Build<'_>) -> Result<Plugin, BuildError> {
+pub(super) fn read(config: &Resource, target: &Target, build: &mut Build<'_>) -> Result<Plugin, BuildError> {
+    let loader = &target.loader;
     let gvk = config.gvk();
     if !gvk.group.is_empty() || gvk.version != "builtin" {
         return Err(Cause::Unsupported(format!(
@@ -143,8 +145,8 @@ pub(super) fn read(config: &Resource, loader: &Loader, build: &mut Build<'_>) ->
         .into());
     }
     let value = json::to_value(&config.node)?;
-    if let Some(resource) = generator(&gvk.kind, value.clone(), loader, build)? {
-        return Ok(Plugin::Generator(Box::new(resource)));
+    if let Some(resources) = generator(&gvk.kind, &value, target, build)? {
+        return Ok(Plugin::Generator(resources));
     }
     let config: PluginConfig = decode_plugin(value)?;
     let transformer = transformer(&gvk.kind, config, loader, build)?;
@@ -153,33 +155,30 @@ pub(super) fn read(config: &Resource, loader: &Loader, build: &mut Build<'_>) ->
 
 fn generator(
     kind: &str,
-    value: serde_json::Value,
-    loader: &Loader,
+    value: &serde_json::Value,
+    target: &Target,
     build: &Build<'_>,
-) -> Result<Option<Resource>, Cause> {
+) -> Result<Option<Vec<Resource>>, Cause> {
     let what = match kind {
         "ConfigMapGenerator" => Generated::ConfigMap,
         "SecretGenerator" => Generated::Secret,
-        "IAMPolicyGenerator" => return generate::iam_policy(&decode_plugin(value)?).map(Some),
-        "HelmChartInflationGenerator" => return Err(helm_refused(build.helm_enabled())),
+        "IAMPolicyGenerator" => {
+            return generate::iam_policy(&decode_plugin(value.clone())?).map(|made| Some(vec![made]));
+        }
+        "HelmChartInflationGenerator" => {
+            let ChartPlugin { globals, chart } = decode(value.clone())?;
+            return build.inflate(target, &chart, &globals, "").map(Some);
+        }
         _ => return Ok(None),
     };
-    let mut args: GeneratorArgs = decode_plugin(value)?;
+    let mut args: GeneratorArgs = decode_plugin(value.clone())?;
     if args.name.is_empty() {
         args.name.clone_from(&args.metadata.name);
     }
     if args.namespace.is_empty() {
         args.namespace.clone_from(&args.metadata.namespace);
     }
-    generate::generate(what, &args, loader).map(Some)
-}
-
-/// Why charts are not rendered.
-pub(super) fn helm_refused(enabled: bool) -> Cause {
-    Cause::Unsupported(match enabled {
-        false => "must specify --enable-helm".into(),
-        true => "helmCharts: charts are not inflated inside a kustomization; render them with a helm renderer".into(),
-    })
+    generate::generate(what, &args, &target.loader).map(|made| Some(vec![made]))
 }
 
 fn transformer(

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use flux_core::tree::normalize;
 use flux_core::{Artifact, Context, Interrupted, Manifests, Origin, RenderError, Renderer};
 
-use super::{BuildError, BuildOptions, Cause, FluxKustomization, Order, build_with};
+use super::{BuildError, BuildOptions, Cause, FileFilter, FluxKustomization, Order, build_with};
 
 /// Renders the kustomization in one directory of an artifact, as Flux's kustomize-controller does.
 ///
@@ -46,6 +46,13 @@ impl KustomizeRenderer {
     #[must_use]
     pub fn with_options(mut self, options: BuildOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// The same, with files changed when they are read.
+    #[must_use]
+    pub fn with_filter(mut self, filter: Arc<dyn FileFilter>) -> Self {
+        self.options.filter = Some(filter);
         self
     }
 

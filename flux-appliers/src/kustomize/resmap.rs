@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::budget::Budget;
 use super::error::{BuildError, Cause};
 use super::id::{Gvk, Id};
 use super::node;
@@ -16,16 +17,33 @@ pub(super) struct ResMap {
     list: Vec<Resource>,
     /// Which objects have each present identity; absent after a change.
     index: Option<HashMap<Key, usize>>,
+    /// Which objects have or had each identity; absent after a change.
+    any_ids: Option<AnyIds>,
+    budget: Budget,
 }
 
 impl ResMap {
+    pub(super) fn new(budget: Budget) -> Self {
+        Self { budget, ..Self::default() }
+    }
+
+    /// What the build may take.
+    pub(super) fn budget(&self) -> Budget {
+        self.budget.clone()
+    }
+
+    /// Counts what a step is about to add.
+    pub(super) fn grow(&self, bytes: usize) -> Result<(), Cause> {
+        self.budget.bytes(bytes)
+    }
+
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Resource> {
         self.list.iter()
     }
 
     /// The objects, to change.
     pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Resource> {
-        self.index = None;
+        self.forget_ids();
         self.list.iter_mut()
     }
 
@@ -34,8 +52,44 @@ impl ResMap {
     }
 
     pub(super) fn list_mut(&mut self) -> &mut Vec<Resource> {
-        self.index = None;
+        self.forget_ids();
         &mut self.list
+    }
+
+    /// Changes one object. What is known of identities stays known as long as it keeps its own, so that many patches of one
+    /// object each do not take quadratic time.
+    pub(super) fn change(
+        &mut self,
+        at: usize,
+        schema: &Schema,
+        change: impl FnOnce(&mut Resource) -> Result<(), BuildError>,
+    ) -> Result<(), BuildError> {
+        let Some(resource) = self.list.get_mut(at) else { return Ok(()) };
+        let (id, previous) = (resource.current_id(schema), resource.memory.previous.len());
+        change(resource)?;
+        let keeps = !node::is_empty(&resource.node)
+            && resource.memory.previous.len() >= previous
+            && resource.current_id(schema) == id;
+        if !keeps {
+            self.forget_ids();
+        }
+        Ok(())
+    }
+
+    fn forget_ids(&mut self) {
+        self.index = None;
+        self.any_ids = None;
+    }
+
+    /// True where every object is known to have an identity of its own.
+    pub(super) fn is_unique(&self) -> bool {
+        self.index.as_ref().is_some_and(|index| index.len() == self.list.len())
+    }
+
+    /// The objects by every identity they have or had.
+    pub(super) fn any_ids(&mut self, schema: &Schema) -> &AnyIds {
+        let list = &self.list;
+        self.any_ids.get_or_insert_with(|| AnyIds::of(list, schema))
     }
 
     pub(super) fn into_list(self) -> Vec<Resource> {
@@ -57,6 +111,7 @@ impl ResMap {
     pub(super) fn append(&mut self, resource: Resource, schema: &Schema) -> Result<(), BuildError> {
         let id = resource.current_id(schema);
         let at = self.list.len();
+        self.any_ids = None;
         if self.index(schema).insert(id.key(), at).is_some() {
             self.index = None;
             return Err(resource.error(Cause::Conflict { id: id.to_string() }, schema));
@@ -76,14 +131,14 @@ impl ResMap {
     /// Fails where two objects have the same identity.
     pub(super) fn check_unique(&mut self, schema: &Schema) -> Result<(), BuildError> {
         let list = std::mem::take(&mut self.list);
-        self.index = None;
+        self.forget_ids();
         list.into_iter().try_for_each(|resource| self.append(resource, schema))
     }
 
     /// Removes what transformers have emptied.
     pub(super) fn drop_empties(&mut self) {
         if self.list.iter().any(|resource| node::is_empty(&resource.node)) {
-            self.index = None;
+            self.forget_ids();
             self.list.retain(|resource| !node::is_empty(&resource.node));
         }
     }
@@ -112,6 +167,12 @@ impl ResMap {
                 (&[at], Behavior::Merge | Behavior::Replace) => {
                     let Some(old) = self.list.get(at) else { continue };
                     let merged = absorbed(old, resource).map_err(|cause| old.error(cause, schema))?;
+                    let id = merged.current_id(schema);
+                    if id.key() != old.current_id(schema).key() {
+                        // A patch has made the old one another kind.
+                        let message = format!("cannot find resource with id {id} to replace");
+                        return Err(old.error(Cause::transform(message), schema));
+                    }
                     if let Some(slot) = self.list.get_mut(at) {
                         *slot = merged;
                     }
@@ -150,6 +211,7 @@ fn absorbed(old: &Resource, mut new: Resource) -> Result<Resource, Cause> {
     new.set_name(old.name())?;
     new.set_namespace(old.namespace())?;
     new.vars.clone_from(&old.vars);
+    new.transformations.clone_from(&old.transformations);
     if merge {
         for name in ["data", "binaryData"] {
             let map = union(data(&old.node, name), data(&new.node, name));
@@ -177,6 +239,7 @@ fn union(first: Vec<(&str, &str)>, second: Vec<(&str, &str)>) -> Vec<(String, St
 }
 
 /// Objects by every identity they have or had.
+#[derive(Debug, Clone)]
 pub(super) struct AnyIds(HashMap<Key, Vec<usize>>);
 
 impl AnyIds {

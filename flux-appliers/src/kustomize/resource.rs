@@ -1,5 +1,6 @@
 //! One object of a build with what the build must remember about it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flux_core::yaml::{Content, Node, Tag};
@@ -7,19 +8,21 @@ use flux_core::yaml::{Content, Node, Tag};
 use super::error::{BuildError, Cause};
 use super::id::{Gvk, Id};
 use super::node::{self, field, field_mut, field_text, text};
+use super::origin::ORIGIN;
 use super::schema::Schema;
+use super::share::Shares;
 
 /// What a generated object does to one that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Behavior {
     /// Nothing: it must be new.
-    #[default]
     Create,
     /// It takes its place.
     Replace,
     /// Its data are added.
     Merge,
     /// Not given.
+    #[default]
     Unspecified,
 }
 
@@ -49,10 +52,16 @@ pub(super) struct Memory {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Provenance {
     pub(super) path: String,
+    /// The repository of a remote base, and the reference it was taken at.
+    pub(super) repository: String,
+    pub(super) reference: String,
     pub(super) configured_in: String,
     /// apiVersion, kind, name, namespace.
     pub(super) configured_by: [String; 4],
 }
+
+/// The annotation that stands for the memory.
+pub(super) const REMEMBERED: &str = "internal.config.kubernetes.io/remembered";
 
 /// One object of a build.
 #[derive(Debug, Clone)]
@@ -61,6 +70,8 @@ pub(super) struct Resource {
     pub(super) memory: Memory,
     pub(super) provenance: Option<Provenance>,
     pub(super) transformations: Vec<Provenance>,
+    /// The values that several of its fields share.
+    pub(super) shares: Shares,
     /// The variables that take their value from this object.
     pub(super) vars: Vec<String>,
     /// The file it was read from, or the kustomization that generated it.
@@ -78,6 +89,7 @@ impl Resource {
             memory: Memory::default(),
             provenance: None,
             transformations: Vec::new(),
+            shares: Shares::default(),
             vars: Vec::new(),
             file: Arc::from(""),
             line,
@@ -120,6 +132,7 @@ impl Resource {
             memory.previous = each.map(|((name, namespace), kind)| Previous { name, namespace, kind }).collect();
         }
         self.memory = memory;
+        self.annotate();
         Ok(())
     }
 
@@ -190,9 +203,31 @@ impl Resource {
         self.annotate();
     }
 
-    /// Notes that something is remembered. Kustomize writes an annotation here, which needs a place.
+    /// Notes that something is remembered. Kustomize keeps its memory in annotations: from now on there are some, and what
+    /// removes them all takes the memory along.
     pub(super) fn annotate(&mut self) {
         self.memory.annotated = true;
+        // An object whose metadata are no map fails where it is written.
+        let _ = self.set_annotation(REMEMBERED, "");
+    }
+
+    /// Says where the object came from, where that is to be annotated.
+    pub(super) fn set_provenance(&mut self, place: Option<Provenance>) {
+        if place.is_some() {
+            let _ = self.set_annotation(ORIGIN, "");
+        }
+        self.provenance = place;
+    }
+
+    /// Forgets what a patch has removed the annotations of.
+    pub(super) fn forget_if_removed(&mut self) {
+        if self.memory.annotated && self.annotation(REMEMBERED).is_none() {
+            self.memory = Memory::default();
+        }
+        if self.provenance.is_some() && self.annotation(ORIGIN).is_none() {
+            self.provenance = None;
+            self.transformations.clear();
+        }
     }
 
     pub(super) fn set_kind(&mut self, kind: &str) -> Result<(), Cause> {
@@ -241,6 +276,23 @@ impl Resource {
     pub(super) fn annotation(&self, name: &str) -> Option<&str> {
         let annotations = field(&self.node, "metadata").and_then(|meta| field(meta, "annotations"))?;
         field(annotations, name).map(text)
+    }
+
+    /// Sets one annotation.
+    pub(super) fn set_annotation(&mut self, name: &str, value: &str) -> Result<(), Cause> {
+        let Some(meta) = node::field_or_insert(&mut self.node, "metadata", node::mapping)? else { return Ok(()) };
+        let Some(annotations) = node::field_or_insert(meta, "annotations", node::mapping)? else { return Ok(()) };
+        if node::is_null(annotations) {
+            *annotations = node::mapping();
+        }
+        node::set_field(annotations, name, node::tagged(value, Tag::Str))
+    }
+
+    /// Makes all annotations strings, which goes for whatever sets them as a whole; none at all are removed.
+    pub(super) fn rewrite_annotations(&mut self) -> Result<(), Cause> {
+        let own = self.annotations().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let sorted: BTreeMap<String, String> = own.collect();
+        self.set_meta_map("annotations", sorted.into_iter().collect())
     }
 
     /// Replaces labels or annotations; none at all removes the field.

@@ -3,7 +3,7 @@
 use regex::Regex;
 
 use super::error::{BuildError, Cause};
-use super::id::{Gvk, Id};
+use super::id::{Gvk, Id, split_api_version};
 use super::kustomization::Selector;
 use super::resmap::ResMap;
 use super::resource::Resource;
@@ -70,7 +70,8 @@ impl Matcher {
 
     /// Matches an object by its present and its original name and namespace.
     fn matches(&self, resource: &Resource, schema: &Schema) -> bool {
-        if !self.matches_gvk(&resource.gvk()) {
+        let (group, version) = split_api_version(resource.api_version());
+        if !matches(&self.kind, resource.kind()) || !matches(&self.group, group) || !matches(&self.version, version) {
             return false;
         }
         let (now, before) = (resource.current_id(schema), resource.original_id(schema));

@@ -12,7 +12,7 @@ use super::judge::{Case, refused};
 use super::order::Stage;
 use super::prepare::defines;
 use super::{ServerSideApplier, lock, managers};
-use crate::health::Wait;
+use crate::health::{Kstatus, Wait};
 
 /// How long the objects of one stage may take to be ready for the next; Flux's own figure.
 const STAGE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -275,7 +275,7 @@ impl Run<'_> {
         if objects.is_empty() {
             return true;
         }
-        let wait = Wait { cluster: &*self.applier.cluster, fail_fast: true, ignore: &|_| false };
+        let wait = Wait { cluster: &*self.applier.cluster, fail_fast: true, ignore: &|_| false, judge: &Kstatus };
         let cx = self.cx.clone().with_timeout(STAGE_TIMEOUT);
         match wait.until_ready(&cx, &objects).await {
             Ok(health) if health.is_ready() => true,

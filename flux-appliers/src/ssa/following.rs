@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::annotations::Directives;
 use super::{ServerSideApplier, lock, managers};
-use crate::health;
+use crate::health::{self, Judge};
 use crate::observe::{Fingerprint, Interest, Observer};
 
 /// The tie between one applier and the observer that follows its objects.
@@ -30,6 +30,7 @@ struct Own {
     manager: String,
     overridden: Vec<String>,
     group: String,
+    judge: Arc<dyn Judge>,
     notify: Option<DriftNotify>,
     changed: watch::Sender<()>,
 }
@@ -43,7 +44,7 @@ impl Interest for Own {
     }
 
     fn health(&self, cx: &Context, live: &Object) -> ObjectHealth {
-        health::of_live(cx, live, &|live| Directives::new(&self.group).unwatched(live))
+        health::of_live(cx, live, &|live| Directives::new(&self.group).unwatched(live), &*self.judge)
     }
 
     fn notify(&self) -> Option<DriftNotify> {
@@ -75,6 +76,7 @@ impl Following {
                 manager: applier.field_manager.clone(),
                 overridden: applier.override_managers.clone(),
                 group: applier.owner.group.clone(),
+                judge: applier.judge.clone(),
                 notify: self.notify.read().unwrap_or_else(PoisonError::into_inner).clone(),
                 changed: watch::Sender::new(()),
             })
@@ -147,7 +149,10 @@ impl ServerSideApplier {
         if !settled {
             return Standing::Unknown;
         }
-        following.observer.standing(&following.interest(self), prepared.entries.iter().map(|entry| &entry.object))
+        let entries = prepared.entries.iter().map(|entry| &entry.object);
+        let standing = following.observer.standing(&following.interest(self), entries);
+        // Of objects that are not its own, the observer knows nothing.
+        if self.health_checks.is_empty() { standing } else { standing.min(Standing::InPlace) }
     }
 
     pub(super) fn notify_of_drift(&self, notify: DriftNotify) {

@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use flux_core::applier::DriftNotify;
 use flux_core::cluster::{ApplyOptions, Cluster};
-use flux_core::{Applier, ApplyError, Context, Health, Inventory, Manifests, Plan, Report, Standing};
+use flux_core::{Applier, ApplyError, Context, Health, Inventory, Manifests, ObjectRef, Plan, Report, Standing};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 
@@ -41,6 +41,7 @@ use following::Following;
 use prepare::Prepared;
 use record::Record;
 
+use crate::health::{Judge, Kstatus};
 use crate::observe::Observer;
 
 pub use guard::Guards;
@@ -85,6 +86,8 @@ pub struct ServerSideApplier {
     deletion_policy: DeletionPolicy,
     guards: Guards,
     concurrency: usize,
+    health_checks: Vec<ObjectRef>,
+    judge: Arc<dyn Judge>,
     record: Mutex<Record>,
     prepared: Mutex<Option<Arc<Prepared>>>,
     following: Option<Following>,
@@ -111,6 +114,8 @@ impl ServerSideApplier {
             deletion_policy: DeletionPolicy::default(),
             guards: Guards::default(),
             concurrency: 4,
+            health_checks: Vec::new(),
+            judge: Arc::new(Kstatus),
             record: Mutex::default(),
             prepared: Mutex::default(),
             following: None,
@@ -218,6 +223,20 @@ impl ServerSideApplier {
         self
     }
 
+    /// Waits for these objects, which need not be its own, instead of for all that was applied (`spec.healthChecks`).
+    #[must_use]
+    pub fn health_checks(mut self, objects: impl IntoIterator<Item = ObjectRef>) -> Self {
+        self.health_checks = objects.into_iter().collect();
+        self
+    }
+
+    /// Who tells whether an object is ready; [`Kstatus`] by default.
+    #[must_use]
+    pub fn judged_by(mut self, judge: impl Judge + 'static) -> Self {
+        self.judge = Arc::new(judge);
+        self
+    }
+
     /// What the cluster is called among the pipelines of an engine: those that name the same hand objects over to each
     /// other. Without a name, pipelines are taken to apply to one cluster when they were given the very same one.
     #[must_use]
@@ -267,14 +286,19 @@ impl Applier for ServerSideApplier {
     }
 
     async fn wait(&self, cx: &Context, owned: &Inventory) -> Result<Health, ApplyError> {
-        let objects: Vec<_> = owned.iter().collect();
-        if let Some(health) = self.wait_following(cx, &objects).await? {
+        // What describes the pipeline is not ready before the pipeline is.
+        let own = || owned.iter().filter(|object| !self.owner.is_described_by(&object.id)).collect();
+        let objects: Vec<_> = if self.health_checks.is_empty() { own() } else { self.health_checks.clone() };
+        if self.health_checks.is_empty()
+            && let Some(health) = self.wait_following(cx, &objects).await?
+        {
             return Ok(health);
         }
         let wait = crate::health::Wait {
             cluster: &*self.cluster,
             fail_fast: self.fail_fast,
             ignore: &|live| self.directives().unwatched(live),
+            judge: &*self.judge,
         };
         Ok(wait.until_ready(cx, &objects).await?)
     }

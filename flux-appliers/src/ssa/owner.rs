@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use flux_core::{Object, Unit};
+use flux_core::{Object, ObjectId, Unit};
 
 /// The groups whose labels say that a pipeline owns an object, and what such a pipeline is called.
 const GROUPS: [(&str, &str); 2] = [(Owner::KUSTOMIZE, "Kustomization"), ("helm.toolkit.fluxcd.io", "HelmRelease")];
@@ -52,6 +52,12 @@ impl Owner {
             return ours;
         }
         ours.or_else(|| GROUPS.iter().find_map(|(group, _)| labelled(group)))
+    }
+
+    /// Whether an object is the one that describes the pipeline itself.
+    pub(super) fn is_described_by(&self, id: &ObjectId) -> bool {
+        let kind = GROUPS.iter().find(|(group, _)| *group == self.group).map(|(_, kind)| *kind);
+        id.group == self.group && Some(&*id.kind) == kind && id.namespace == self.namespace && id.name == self.name
     }
 
     /// The pipeline as an engine names it, where the group of the labels says what kind it is.

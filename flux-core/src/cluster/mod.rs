@@ -1,5 +1,7 @@
 //! A Kubernetes API server as the appliers see it.
 
+#[cfg(feature = "contract")]
+pub mod contract;
 mod error;
 mod options;
 

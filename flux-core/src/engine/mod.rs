@@ -34,7 +34,7 @@ use crate::store::{MemoryStateStore, PipelineState, StateStore};
 
 use claims::EngineClaims;
 pub use explain::Explanation;
-pub use pipeline::Pipeline;
+pub use pipeline::{Pipeline, ReadyCondition};
 use pipeline_unit::PipelineUnit;
 use source_unit::SourceUnit;
 pub use unit::Unit;
@@ -258,7 +258,41 @@ impl Driver {
         let source = self.units.source(&pipeline.source).ok_or_else(|| no_source(pipeline))?;
         let artifact = source.artifact().ok_or_else(|| no_artifact(pipeline))?;
         self.check_dependencies(pipeline, &artifact)?;
-        entry.reconcile(cx, &*self.units.store, artifact).await
+        self.check_conditions(entry)?;
+        let outcome = entry.reconcile(cx, &*self.units.store, artifact).await;
+        self.wake_awaiting(&pipeline.unit);
+        outcome
+    }
+
+    /// Every condition on another pipeline must hold.
+    fn check_conditions(&self, entry: &PipelineUnit) -> Result<(), ReconcileError> {
+        // Before looking: a dependency that ends meanwhile must find it.
+        entry.awaits.store(true, Ordering::SeqCst);
+        for (dependency, condition) in &entry.pipeline.conditions {
+            let found = self.units.pipeline(dependency);
+            let holds = match &found {
+                Some(found) => condition.is_ready(&entry.describe(), &found.describe()),
+                None => Err("it is not there".to_owned()),
+            };
+            let problem = match holds {
+                Ok(true) => continue,
+                Ok(false) => "its ready expression is false".to_owned(),
+                Err(problem) => problem,
+            };
+            return Err(ReconcileError::not_ready(format!("dependency {dependency} is not ready: {problem}")));
+        }
+        entry.awaits.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// What waits for a condition on a pipeline is looked at again when that one has run.
+    fn wake_awaiting(&self, unit: &Unit) {
+        for (waiting, entry) in lock(&self.units.pipelines).iter() {
+            let awaits = entry.pipeline.conditions.iter().any(|(dependency, _)| dependency == unit);
+            if awaits && entry.awaits.load(Ordering::SeqCst) {
+                self.handle.trigger(waiting.clone());
+            }
+        }
     }
 
     /// A dependency that follows the same source must have applied the same revision first.

@@ -1,7 +1,10 @@
 //! What a pipeline is made of.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use super::Unit;
 use crate::applier::{Applier, ApplyError};
@@ -13,6 +16,31 @@ use crate::plan::Plan;
 use crate::reconcile::{ReconcileError, Schedule};
 use crate::renderer::{RenderError, Renderer};
 
+/// Decides whether one pipeline is ready for another that depends on it.
+pub trait ReadyCondition: fmt::Debug + Send + Sync {
+    /// Whether `dependency` is ready for `this`, both as Flux shows them: `metadata`, `spec` and `status`.
+    ///
+    /// # Errors
+    /// It cannot be told, and why.
+    fn is_ready(&self, this: &Value, dependency: &Value) -> Result<bool, String>;
+}
+
+/// What describes a pipeline. It may hold values that are nobody's business, so it is not shown.
+#[derive(Clone, Default)]
+pub(super) struct Document(Arc<Value>);
+
+impl Document {
+    pub(super) fn field(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Document")
+    }
+}
+
 /// A pipeline: artifacts of one source, rendered and applied. Mirrors what a Flux Kustomization or HelmRelease says.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
@@ -23,6 +51,8 @@ pub struct Pipeline {
     pub(super) schedule: Schedule<Unit>,
     pub(super) wait: bool,
     pub(super) allow_empty: bool,
+    pub(super) conditions: Vec<(Unit, Arc<dyn ReadyCondition>)>,
+    pub(super) document: Document,
 }
 
 impl Pipeline {
@@ -39,6 +69,8 @@ impl Pipeline {
             schedule: Schedule::every(Self::DEFAULT_INTERVAL),
             wait: false,
             allow_empty: false,
+            conditions: Vec::new(),
+            document: Document::default(),
         }
     }
 
@@ -61,6 +93,21 @@ impl Pipeline {
     #[must_use]
     pub fn allow_empty(mut self, allow: bool) -> Self {
         self.allow_empty = allow;
+        self
+    }
+
+    /// Runs only when a condition holds of another pipeline, whether that one has succeeded or not: `readyExpr` of
+    /// `spec.dependsOn`. A dependency that is named in the schedule too must meet both.
+    #[must_use]
+    pub fn after_if(mut self, dependency: Unit, condition: impl ReadyCondition + 'static) -> Self {
+        self.conditions.push((dependency, Arc::new(condition)));
+        self
+    }
+
+    /// The document that describes the pipeline, `metadata` and `spec`, which conditions of other pipelines look at.
+    #[must_use]
+    pub fn document(mut self, document: Value) -> Self {
+        self.document = Document(Arc::new(document));
         self
     }
 

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use serde_json::{Value, json};
+
 use super::pace::Pace;
 use super::pipeline::{apply_failed, build_failed};
 use super::{Pipeline, lock};
@@ -18,6 +20,7 @@ use crate::object::ObjectId;
 use crate::plan::Plan;
 use crate::reconcile::{Next, ReconcileError};
 use crate::store::{PipelineState, StateError, StateStore};
+use crate::time::Timestamp;
 use crate::tree::{Reads, Tree};
 
 /// One pipeline and what it remembers between runs.
@@ -35,6 +38,19 @@ pub(super) struct PipelineUnit {
     pub(super) pace: Pace,
     /// Everything it owns is to be deleted, and then itself.
     pub(super) deleting: AtomicBool,
+    /// How the last run ended.
+    outcome: Mutex<Option<Outcome>>,
+    /// A condition on another pipeline did not hold: that one's next run may change it.
+    pub(super) awaits: AtomicBool,
+}
+
+/// How a run ended: the `Ready` condition of Flux.
+#[derive(Debug)]
+struct Outcome {
+    ready: bool,
+    reason: String,
+    message: String,
+    time: Timestamp,
 }
 
 /// Objects, and what they were made from.
@@ -58,6 +74,8 @@ impl PipelineUnit {
             health: Mutex::default(),
             pace: Pace::default(),
             deleting: AtomicBool::new(false),
+            outcome: Mutex::default(),
+            awaits: AtomicBool::new(false),
         }
     }
 
@@ -88,7 +106,54 @@ impl PipelineUnit {
         {
             cx.event(Severity::Error, error.reason.clone(), crate::error::chain(error));
         }
+        self.note(&cx, &artifact.revision, &outcome);
         outcome
+    }
+
+    /// Keeps how a run ended, for those that depend on it.
+    fn note(&self, cx: &Context, revision: &Revision, outcome: &Result<Next, ReconcileError>) {
+        let (ready, reason, message) = match outcome {
+            Ok(_) => (true, "ReconciliationSucceeded".to_owned(), format!("Applied revision: {revision}")),
+            Err(error) if error.class == Class::Cancelled => return,
+            Err(error) => (false, error.reason.to_string(), crate::error::chain(error)),
+        };
+        *lock(&self.outcome) = Some(Outcome { ready, reason, message, time: cx.now() });
+    }
+
+    /// The pipeline as Flux shows it: the document that describes it, and its status.
+    pub(super) fn describe(&self) -> Value {
+        let unit = &self.pipeline.unit;
+        let field = |name: &str| {
+            self.pipeline.document.field(name).filter(|field| field.is_object()).cloned().unwrap_or_else(|| json!({}))
+        };
+        let mut metadata = field("metadata");
+        metadata["name"] = unit.name().into();
+        metadata["namespace"] = unit.namespace().into();
+        metadata["generation"] = 1.into();
+        let mut status = json!({"observedGeneration": -1});
+        if let Some(Outcome { ready, reason, message, time }) = &*lock(&self.outcome) {
+            let ready = if *ready { "True" } else { "False" };
+            status["observedGeneration"] = 1.into();
+            status["conditions"] = json!([{
+                "type": "Ready", "status": ready, "reason": reason, "message": message, "observedGeneration": 1,
+                "lastTransitionTime": time.to_string(),
+            }]);
+        }
+        if let Some(state) = &*lock(&self.state) {
+            let revisions = [
+                ("lastAppliedRevision", &state.last_applied_revision),
+                ("lastAttemptedRevision", &state.last_attempted_revision),
+            ];
+            for (name, revision) in revisions {
+                if let Some(revision) = revision {
+                    status[name] = revision.to_string().into();
+                }
+            }
+        }
+        json!({
+            "apiVersion": self.pipeline.document.field("apiVersion"), "kind": unit.kind(),
+            "metadata": metadata, "spec": field("spec"), "status": status,
+        })
     }
 
     async fn bring_about(

@@ -4,6 +4,7 @@ use super::scalar::{Resolved, is_base_60, resolve};
 use super::{Layout, node::Style};
 
 /// What a text allows, by libyaml's rules.
+#[derive(Debug, PartialEq)]
 pub(super) struct Analysis {
     /// It has line breaks.
     pub(super) multiline: bool,
@@ -25,6 +26,45 @@ pub(super) fn is_printable(c: char) -> bool {
 
 impl Analysis {
     pub(super) fn of(text: &str, layout: Layout) -> Self {
+        let bytes = text.as_bytes();
+        match bytes {
+            [first, .., last] if bytes.iter().all(|byte| matches!(byte, b'\n' | b' '..=b'~')) => {
+                if bytes.contains(&b'\n') { Self::of_lines(bytes, *last) } else { Self::of_line(text, *first, *last) }
+            }
+            _ => Self::of_any(text, layout),
+        }
+    }
+
+    /// Lines of printable ASCII, which are never plain.
+    fn of_lines(bytes: &[u8], last: u8) -> Self {
+        let space_break = bytes.windows(2).any(|pair| pair == b" \n");
+        let break_space = bytes.windows(2).any(|pair| pair == b"\n ");
+        Self {
+            multiline: true,
+            plain: false,
+            flow_plain: false,
+            single: !(space_break || break_space),
+            block: !(space_break || last == b' '),
+        }
+    }
+
+    /// Two or more printable ASCII characters, as nearly all texts are.
+    fn of_line(text: &str, first: u8, last: u8) -> Self {
+        let bytes = text.as_bytes();
+        let marker = text.starts_with("---") || text.starts_with("...");
+        let leads = match first {
+            b'#' | b',' | b'[' | b']' | b'{' | b'}' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"' | b'%' | b'@'
+            | b'`' => true,
+            b'-' | b'?' => bytes[1] == b' ',
+            _ => false,
+        };
+        let inside = bytes.windows(2).any(|pair| matches!(pair, b": " | b" #"));
+        let flow_indicators = bytes.iter().any(|byte| matches!(byte, b',' | b'?' | b'[' | b']' | b'{' | b'}' | b':'));
+        let plain = !(marker || leads || inside || first == b' ' || last == b' ' || last == b':');
+        Self { multiline: false, plain, flow_plain: plain && !flow_indicators, single: true, block: last != b' ' }
+    }
+
+    fn of_any(text: &str, layout: Layout) -> Self {
         let (mut indicators, mut special, mut tabs) =
             (text.starts_with("---") || text.starts_with("..."), false, false);
         let mut flow_indicators = indicators;
@@ -114,5 +154,23 @@ pub(super) fn wanted_style(text: &str) -> Style {
         Style::Double
     } else {
         Style::Plain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quick_answers_are_those_for_any_text() {
+        let alphabet = [" ", ":", "#", "-", "?", ".", ",", "a", "'", "\n"];
+        let mut texts = vec![String::new()];
+        for _ in 0..4 {
+            texts = texts.iter().flat_map(|text| alphabet.map(|letter| format!("{text}{letter}"))).collect();
+            for text in texts.iter().filter(|text| text.len() > 1) {
+                let (line, any) = (Analysis::of(text, Layout::Sigs), Analysis::of_any(text, Layout::Sigs));
+                assert_eq!(line, any, "{text:?}");
+            }
+        }
     }
 }

@@ -1,12 +1,17 @@
 //! Events to nodes: aliases are replayed from a tape of what their anchor held.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::Limits;
+use serde_json::Value;
+
+use super::direct;
 use super::error::{YamlCause, YamlError};
 use super::events::{Event, Events, Position};
 use super::node::{Content, Node, Scalar};
+use super::source::Source;
+use super::{Dialect, Limits};
 
 /// What an anchor held, for replay. An alias on the tape is already bound to what it meant when it was read.
 #[derive(Clone)]
@@ -30,19 +35,18 @@ pub(super) struct Composer<'t> {
     limits: Limits,
     documents: usize,
     tape: Vec<(Recorded, Position)>,
-    anchors: HashMap<String, Anchor>,
+    anchors: HashMap<Cow<'t, str>, Anchor>,
     open_anchors: usize,
     built: usize,
     replayed: usize,
+    /// Bytes of text that aliases stand for.
+    aliased: usize,
 }
 
 impl<'t> Composer<'t> {
-    pub(super) fn new(text: &'t [u8], limits: Limits) -> Result<Self, YamlError> {
-        if text.len() > limits.bytes {
-            return Err(YamlError::new((0, 0), YamlCause::Limit { what: "bytes", limit: limits.bytes }));
-        }
-        Ok(Self {
-            events: Events::new(text),
+    pub(super) fn new(source: &'t Source<'_>, limits: Limits) -> Self {
+        Self {
+            events: Events::new(source),
             limits,
             documents: 0,
             tape: Vec::new(),
@@ -50,14 +54,29 @@ impl<'t> Composer<'t> {
             open_anchors: 0,
             built: 0,
             replayed: 0,
-        })
+            aliased: 0,
+        }
+    }
+
+    /// The next document as JSON, and the line of its content.
+    pub(super) fn next_value(&mut self, dialect: Dialect) -> Result<Option<(Value, usize)>, YamlError> {
+        if self.documents < self.limits.documents {
+            let start = self.events.clone();
+            if let Some(found) = direct::read_document(&mut self.events, dialect, self.limits.depth) {
+                self.documents += 1;
+                return Ok(Some(found));
+            }
+            self.events = start;
+        }
+        let Some(node) = self.next_document()? else { return Ok(None) };
+        Ok(Some((node.to_value(dialect)?, node.line)))
     }
 
     /// The root of the next document.
     pub(super) fn next_document(&mut self) -> Result<Option<Node>, YamlError> {
         let mut tree = Tree { open: Vec::new(), depth: self.limits.depth };
         // The anchor of each open collection and where it starts on the tape.
-        let mut anchored: Vec<Option<(String, usize)>> = Vec::new();
+        let mut anchored: Vec<Option<(Cow<'t, str>, usize)>> = Vec::new();
         while let Some((event, at)) = self.events.next()? {
             let done = match event {
                 Event::DocumentStart => {
@@ -65,8 +84,14 @@ impl<'t> Composer<'t> {
                     continue;
                 }
                 Event::DocumentEnd => continue,
-                Event::Alias(name) => self.alias(name, at, &mut tree)?,
-                Event::Scalar(anchor, scalar) => {
+                Event::Alias(name) => match self.alias(name, at, &mut tree) {
+                    Err(error) if !matches!(error.cause, YamlCause::UnknownAnchor(_)) => {
+                        return Err(self.first_fault(error));
+                    }
+                    alias => alias?,
+                },
+                Event::Scalar { anchor, tag, text, style } => {
+                    let scalar = Scalar { text: text.into_owned(), tag, style };
                     let anchor = self.open(anchor);
                     self.record(|| Recorded::Scalar(scalar.clone()), at);
                     self.close(anchor);
@@ -103,6 +128,17 @@ impl<'t> Composer<'t> {
         Ok(None)
     }
 
+    /// The fault that Go would report: it looks at what aliases stand for once it has read the document.
+    fn first_fault(&mut self, error: YamlError) -> YamlError {
+        loop {
+            match self.events.next() {
+                Err(syntax) => return syntax,
+                Ok(None | Some((Event::DocumentEnd, _))) => return error,
+                Ok(_) => {}
+            }
+        }
+    }
+
     fn start_document(&mut self, at: Position) -> Result<(), YamlError> {
         self.documents += 1;
         if self.documents > self.limits.documents {
@@ -110,18 +146,18 @@ impl<'t> Composer<'t> {
         }
         self.tape.clear();
         self.anchors.clear();
-        (self.built, self.replayed) = (0, 0);
+        (self.built, self.replayed, self.aliased) = (0, 0, 0);
         Ok(())
     }
 
-    fn open(&mut self, anchor: Option<String>) -> Option<(String, usize)> {
+    fn open(&mut self, anchor: Option<Cow<'t, str>>) -> Option<(Cow<'t, str>, usize)> {
         let name = anchor?;
         self.open_anchors += 1;
         self.anchors.insert(name.clone(), Anchor::Open);
         Some((name, self.tape.len()))
     }
 
-    fn close(&mut self, anchor: Option<(String, usize)>) {
+    fn close(&mut self, anchor: Option<(Cow<'t, str>, usize)>) {
         if let Some((name, start)) = anchor {
             self.open_anchors -= 1;
             self.anchors.insert(name, Anchor::Closed(start..self.tape.len()));
@@ -135,11 +171,11 @@ impl<'t> Composer<'t> {
         }
     }
 
-    fn alias(&mut self, name: String, at: Position, tree: &mut Tree) -> Result<Option<Node>, YamlError> {
+    fn alias(&mut self, name: Cow<'t, str>, at: Position, tree: &mut Tree) -> Result<Option<Node>, YamlError> {
         let range = match self.anchors.get(&name) {
             Some(Anchor::Closed(range)) => range.clone(),
-            Some(Anchor::Open) => return Err(YamlError::new(at, YamlCause::RecursiveAnchor(name))),
-            None => return Err(YamlError::new(at, YamlCause::UnknownAnchor(name))),
+            Some(Anchor::Open) => return Err(YamlError::new(at, YamlCause::RecursiveAnchor(name.into_owned()))),
+            None => return Err(YamlError::new(at, YamlCause::UnknownAnchor(name.into_owned()))),
         };
         self.record(|| Recorded::Alias(range.clone()), at);
         let mut ranges = vec![range];
@@ -158,6 +194,11 @@ impl<'t> Composer<'t> {
             match event {
                 Recorded::Alias(range) => ranges.push(range),
                 Recorded::Scalar(scalar) => {
+                    self.aliased += scalar.text.len();
+                    if self.aliased > self.limits.bytes {
+                        let cause = YamlCause::Limit { what: "bytes of aliased text", limit: self.limits.bytes };
+                        return Err(YamlError::new(at, cause));
+                    }
                     done = tree.add(Node { content: Content::Scalar(scalar), line: at.0, column: at.1, flow: false });
                 }
                 Recorded::SequenceStart(flow) => tree.open(Content::Sequence(Vec::new()), flow, at)?,

@@ -246,10 +246,13 @@ impl Emitter {
     }
 
     fn plain(&mut self, text: &str, indent: usize, key: bool) {
+        if key || !self.may_fold(text) {
+            return self.text(text);
+        }
         let mut chars = text.chars().peekable();
         let mut after_space = false;
         while let Some(c) = chars.next() {
-            if c == ' ' && !key && !after_space && self.folds() && chars.peek() != Some(&' ') {
+            if c == ' ' && !after_space && self.folds() && chars.peek() != Some(&' ') {
                 self.break_to(indent);
             } else {
                 self.char(c);
@@ -260,6 +263,10 @@ impl Emitter {
 
     fn single_quoted(&mut self, text: &str, indent: usize, key: bool) {
         self.char('\'');
+        if (key || !self.may_fold(text)) && text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'\'') {
+            self.text(text);
+            return self.char('\'');
+        }
         let mut chars = text.chars().enumerate().peekable();
         let (mut after_space, mut after_break) = (false, false);
         while let Some((i, c)) = chars.next() {
@@ -288,10 +295,20 @@ impl Emitter {
 
     fn double_quoted(&mut self, text: &str, indent: usize, key: bool) {
         self.char('"');
+        if (key || !self.may_fold(text))
+            && text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
+        {
+            self.text(text);
+            return self.char('"');
+        }
+        // Go's writer asks every character whether the text starts with a byte order mark.
+        let escapes_all = text.starts_with('\u{feff}');
         let mut chars = text.chars().enumerate().peekable();
         let mut after_space = false;
         while let Some((i, c)) = chars.next() {
-            if c == ' ' {
+            if escapes_all {
+                self.text(&escape(c));
+            } else if c == ' ' {
                 let next = chars.peek().map(|(_, next)| *next);
                 if !key && !after_space && self.folds() && i > 0 && next.is_some() {
                     self.break_to(indent);
@@ -324,19 +341,21 @@ impl Emitter {
             _ => {}
         }
         self.line();
-        let mut after_break = true;
-        for c in text.chars() {
-            if is_break(c) {
-                self.line_break(c);
-                after_break = true;
-            } else {
-                if after_break {
-                    self.indent(indent);
-                }
-                self.char(c);
-                after_break = false;
+        for line in text.split_inclusive(is_break) {
+            let content = line.trim_end_matches(is_break);
+            if !content.is_empty() {
+                self.indent(indent);
+                self.text(content);
+            }
+            if let Some(end) = line[content.len()..].chars().next() {
+                self.line_break(end);
             }
         }
+    }
+
+    /// True where a text may reach the column at which long ones are folded.
+    fn may_fold(&self, text: &str) -> bool {
+        self.layout == Layout::Sigs && self.column + text.len() > WIDTH
     }
 
     fn folds(&self) -> bool {
@@ -365,8 +384,9 @@ impl Emitter {
     }
 
     fn indent(&mut self, indent: usize) {
+        const SPACES: &str = "                                                                ";
         while self.column < indent {
-            self.char(' ');
+            self.text(&SPACES[..(indent - self.column).min(SPACES.len())]);
         }
     }
 
@@ -390,7 +410,7 @@ impl Emitter {
 
     fn text(&mut self, text: &str) {
         self.out.push_str(text);
-        self.column += text.chars().count();
+        self.column += if text.is_ascii() { text.len() } else { text.chars().count() };
         self.fresh = false;
     }
 }

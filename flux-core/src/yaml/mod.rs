@@ -18,11 +18,13 @@
 //! # Ok::<(), yaml::YamlError>(())
 //! ```
 //!
-//! Every reader works under [`Limits`]; the budget for aliases is Go's.
+//! Every reader works under [`Limits`]; the budget for aliases is Go's. Texts are accepted and refused as Go's packages do
+//! it, which descend from libyaml; [`YamlError::in_go`] has their words. One thing differs: the tag `!` by itself
+//! (`! 12`) is passed over in every dialect, where Go's second generation makes a string.
 
 mod analysis;
-mod base64;
 mod compose;
+mod direct;
 mod emit;
 mod error;
 mod events;
@@ -30,13 +32,17 @@ mod node;
 mod number;
 mod order;
 mod scalar;
+mod scan;
+mod source;
 mod value;
 
-pub use error::{YamlCause, YamlError};
+pub use error::{Syntax, YamlCause, YamlError};
 pub use node::{Content, Node, Scalar, Style, Tag};
+pub use order::key_order;
 
 use compose::Composer;
 use serde_json::Value;
+use source::Source;
 
 /// Which of Go's readers to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -66,7 +72,7 @@ pub enum Layout {
 /// What a text may take to read; past it, reading fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of text.
+    /// Bytes of text, and as many again that aliases may stand for in one document.
     pub bytes: usize,
     /// Documents in one text.
     pub documents: usize,
@@ -111,10 +117,9 @@ pub struct Document {
 /// # Errors
 /// Where the text is not YAML, cannot be JSON, or passes a limit. What follows the first document is not looked at.
 pub fn read(text: &[u8], options: &ReadOptions) -> Result<Value, YamlError> {
-    match Composer::new(text, options.limits)?.next_document()? {
-        Some(node) => node.to_value(options.dialect),
-        None => Ok(Value::Null),
-    }
+    let source = Source::new(text, options.limits)?;
+    let first = Composer::new(&source, options.limits).next_value(options.dialect)?;
+    Ok(first.map_or(Value::Null, |(value, _)| value))
 }
 
 /// Reads every document of a text, in order; documents without content are null.
@@ -122,10 +127,11 @@ pub fn read(text: &[u8], options: &ReadOptions) -> Result<Value, YamlError> {
 /// # Errors
 /// As [`read`]; lines count from the start of the text.
 pub fn read_documents(text: &[u8], options: &ReadOptions) -> Result<Vec<Document>, YamlError> {
-    let mut composer = Composer::new(text, options.limits)?;
+    let source = Source::new(text, options.limits)?;
+    let mut composer = Composer::new(&source, options.limits);
     let mut documents = Vec::new();
-    while let Some(node) = composer.next_document()? {
-        documents.push(Document { value: node.to_value(options.dialect)?, line: node.line });
+    while let Some((value, line)) = composer.next_value(options.dialect)? {
+        documents.push(Document { value, line });
     }
     Ok(documents)
 }
@@ -135,7 +141,8 @@ pub fn read_documents(text: &[u8], options: &ReadOptions) -> Result<Vec<Document
 /// # Errors
 /// As [`read_nodes`]. What follows the first document is not looked at.
 pub fn read_first_node(text: &[u8], limits: Limits) -> Result<Option<Node>, YamlError> {
-    Composer::new(text, limits)?.next_document()
+    let source = Source::new(text, limits)?;
+    Composer::new(&source, limits).next_document()
 }
 
 /// Reads every document of a text as nodes, which keep positions and the spelling of scalars.
@@ -143,7 +150,8 @@ pub fn read_first_node(text: &[u8], limits: Limits) -> Result<Option<Node>, Yaml
 /// # Errors
 /// Where the text is not YAML or passes a limit.
 pub fn read_nodes(text: &[u8], limits: Limits) -> Result<Vec<Node>, YamlError> {
-    let mut composer = Composer::new(text, limits)?;
+    let source = Source::new(text, limits)?;
+    let mut composer = Composer::new(&source, limits);
     let mut nodes = Vec::new();
     while let Some(node) = composer.next_document()? {
         nodes.push(node);
@@ -182,6 +190,27 @@ mod tests {
             ("a: \"é \\\"\"", json!({"a": "é \""})),
         ] {
             assert_eq!(read(text.as_bytes(), &ReadOptions::default()), Ok(value), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn errors_in_the_words_of_go() {
+        for (text, dialect, words) in [
+            ("a: b: c", Dialect::Lax, "yaml: mapping values are not allowed in this context"),
+            ("a:\n  b: [\n", Dialect::Lax, "yaml: line 2: did not find expected node content"),
+            ("a: [1, 2\n", Dialect::Lax, "yaml: line 1: did not find expected ',' or ']'"),
+            ("a: x\u{85}y\n", Dialect::Lax, "yaml: line 3: could not find expected ':'"),
+            ("a: x\u{85}y\n", Dialect::V3, "yaml: line 2: could not find expected ':'"),
+            (
+                "x:\n  a: 1\n  a: 2\n",
+                Dialect::Strict,
+                "yaml: unmarshal errors:\n  line 3: key \"a\" already set in map",
+            ),
+            ("a: .inf", Dialect::Lax, "json: unsupported value: +Inf"),
+            ("a: \u{7}", Dialect::Lax, "yaml: control characters are not allowed"),
+        ] {
+            let error = read(text.as_bytes(), &ReadOptions::new(dialect)).unwrap_err();
+            assert_eq!(error.in_go(dialect), words, "{text:?}");
         }
     }
 

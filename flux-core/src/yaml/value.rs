@@ -1,12 +1,15 @@
 //! Nodes to JSON, as each of Go's readers makes it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 use super::Dialect;
-use super::base64::decode_base64;
 use super::error::{YamlCause, YamlError};
 use super::node::{Content, Node, Scalar, Style, Tag};
 use super::number::{go_float, json_number};
@@ -20,7 +23,8 @@ impl Node {
     pub fn to_value(&self, dialect: Dialect) -> Result<Value, YamlError> {
         let at = self.at();
         match &self.content {
-            Content::Scalar(scalar) => scalar_value(scalar, dialect).map_err(|cause| YamlError::new(at, cause)),
+            Content::Scalar(scalar) => scalar_value((&*scalar.text).into(), scalar.tag.as_ref(), scalar.style, dialect)
+                .map_err(|cause| YamlError::new(at, cause)),
             Content::Sequence(items) => items.iter().map(|item| item.to_value(dialect)).collect(),
             Content::Mapping(entries) => mapping(entries, dialect).map(Value::Object),
         }
@@ -50,8 +54,14 @@ impl Scalar {
     }
 }
 
-fn scalar_value(scalar: &Scalar, dialect: Dialect) -> Result<Value, YamlCause> {
-    match resolve_scalar(scalar, dialect)? {
+/// The value of a scalar with this text, tag and style.
+pub(super) fn scalar_value(
+    text: Cow<'_, str>,
+    tag: Option<&Tag>,
+    style: Style,
+    dialect: Dialect,
+) -> Result<Value, YamlCause> {
+    match resolve_scalar(&text, tag, style, dialect)? {
         Resolved::Null => Ok(Value::Null),
         Resolved::Bool(value) => Ok(Value::Bool(value)),
         Resolved::Int(value) => Ok(value.into()),
@@ -59,28 +69,35 @@ fn scalar_value(scalar: &Scalar, dialect: Dialect) -> Result<Value, YamlCause> {
         Resolved::Float(value) => json_number(value).map(Value::Number).ok_or_else(|| {
             YamlCause::NotFinite(if value.is_nan() { "NaN".into() } else { format!("{value:+}").replace("inf", "Inf") })
         }),
-        Resolved::Timestamp(_) if dialect != Dialect::V3 && scalar.tag.is_none() => Ok(scalar.text.as_str().into()),
-        Resolved::Timestamp(time) => Ok(time.into()),
-        Resolved::Str if scalar.tag == Some(Tag::Binary) => {
-            let bytes = decode_base64(&scalar.text).ok_or(YamlCause::InvalidBinary)?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned().into())
-        }
-        Resolved::Str => Ok(scalar.text.as_str().into()),
+        Resolved::Timestamp(time) => Ok(Value::String(timestamp_text(time, text, tag, dialect))),
+        Resolved::Str => string(text, tag).map(Value::String),
     }
 }
 
-fn resolve_scalar(scalar: &Scalar, dialect: Dialect) -> Result<Resolved, YamlCause> {
+/// Go's second generation leaves a timestamp as it is written, unless its tag says that it is one.
+fn timestamp_text(time: String, text: Cow<'_, str>, tag: Option<&Tag>, dialect: Dialect) -> String {
+    if dialect == Dialect::V3 || tag.is_some() { time } else { text.into_owned() }
+}
+
+fn string(text: Cow<'_, str>, tag: Option<&Tag>) -> Result<String, YamlCause> {
+    if tag == Some(&Tag::Binary) {
+        return Ok(String::from_utf8_lossy(&decode_base64(&text)?).into_owned());
+    }
+    Ok(text.into_owned())
+}
+
+fn resolve_scalar(text: &str, tag: Option<&Tag>, style: Style, dialect: Dialect) -> Result<Resolved, YamlCause> {
     let words = dialect != Dialect::V3;
-    let Some(tag) = &scalar.tag else {
-        return Ok(match scalar.style {
-            Style::Plain => resolve(&scalar.text, words),
+    let Some(tag) = tag else {
+        return Ok(match style {
+            Style::Plain => resolve(text, words),
             _ => Resolved::Str,
         });
     };
     let found = match tag {
         Tag::Str | Tag::Binary | Tag::Merge | Tag::Other(_) => return Ok(Resolved::Str),
-        Tag::Timestamp => timestamp(&scalar.text).map_or(Resolved::Str, Resolved::Timestamp),
-        _ => match resolve(&scalar.text, words) {
+        Tag::Timestamp => timestamp(text).map_or(Resolved::Str, Resolved::Timestamp),
+        _ => match resolve(text, words) {
             Resolved::Timestamp(_) => Resolved::Str,
             other => other,
         },
@@ -89,7 +106,7 @@ fn resolve_scalar(scalar: &Scalar, dialect: Dialect) -> Result<Resolved, YamlCau
         (Tag::Float, Resolved::Int(value)) => Ok(Resolved::Float(value as f64)),
         (tag, found) if found.tag() == *tag => Ok(found),
         (tag, found) => {
-            Err(YamlCause::TagMismatch { found: found.tag().name(), text: scalar.text.clone(), tag: tag.name() })
+            Err(YamlCause::TagMismatch { found: found.tag().name(), text: text.to_owned(), tag: tag.name() })
         }
     }
 }
@@ -102,8 +119,9 @@ struct Object {
     lines: HashMap<(Kind, String), usize>,
 }
 
+/// The type of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+pub(super) enum Kind {
     String,
     Number,
     Bool,
@@ -128,7 +146,7 @@ impl Object {
                 }
                 continue;
             }
-            let (kind, name) = key_name(key, self.dialect)?;
+            let (kind, name) = node_key(key, self.dialect)?;
             let value = value.to_value(self.dialect)?;
             if self.dialect == Dialect::Strict {
                 match self.lines.entry((kind, name.clone())) {
@@ -158,7 +176,7 @@ impl Object {
                 merge = Some(value);
                 continue;
             }
-            let (_, name) = key_name(key, self.dialect)?;
+            let (_, name) = node_key(key, self.dialect)?;
             let value = value.to_value(self.dialect)?;
             self.map.insert(name, value);
         }
@@ -174,21 +192,12 @@ impl Object {
 
 /// Fails where two scalar keys of a mapping have the same text.
 fn unique_keys(entries: &[(Node, Node)]) -> Result<(), YamlError> {
-    let text = |node: &Node| match &node.content {
-        Content::Scalar(scalar) => Some((scalar.text.clone(), node.line)),
-        _ => None,
-    };
     let mut lines = HashMap::with_capacity(entries.len());
     for (key, _) in entries {
-        let Some((name, line)) = text(key) else { continue };
-        match lines.entry(name) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(line);
-            }
-            Entry::Occupied(first) => {
-                let cause = YamlCause::DuplicateKey { key: first.key().clone(), first: *first.get() };
-                return Err(YamlError::new(key.at(), cause));
-            }
+        let Content::Scalar(scalar) = &key.content else { continue };
+        if let Some(first) = lines.insert(scalar.text.as_str(), key.line) {
+            let cause = YamlCause::DuplicateKey { key: scalar.text.clone(), first };
+            return Err(YamlError::new(key.at(), cause));
         }
     }
     Ok(())
@@ -214,29 +223,34 @@ fn merge_sources(value: &Node) -> Result<Vec<&[(Node, Node)]>, YamlError> {
     Ok(entries)
 }
 
-fn key_name(key: &Node, dialect: Dialect) -> Result<(Kind, String), YamlError> {
-    let invalid = |what: &str| Err(YamlError::new(key.at(), YamlCause::InvalidKey(what.to_owned())));
-    let scalar = match &key.content {
-        Content::Scalar(scalar) => scalar,
-        Content::Sequence(_) => return invalid("a sequence"),
-        Content::Mapping(_) => return invalid("a mapping"),
+fn node_key(key: &Node, dialect: Dialect) -> Result<(Kind, String), YamlError> {
+    let found = match &key.content {
+        Content::Scalar(scalar) => key_name((&*scalar.text).into(), scalar.tag.as_ref(), scalar.style, dialect),
+        Content::Sequence(_) => Err(YamlCause::InvalidKey("a sequence".into())),
+        Content::Mapping(_) => Err(YamlCause::InvalidKey("a mapping".into())),
     };
+    found.map_err(|cause| YamlError::new(key.at(), cause))
+}
+
+/// The name of a scalar that is a key.
+pub(super) fn key_name(
+    text: Cow<'_, str>,
+    tag: Option<&Tag>,
+    style: Style,
+    dialect: Dialect,
+) -> Result<(Kind, String), YamlCause> {
     let v3 = dialect == Dialect::V3;
-    match resolve_scalar(scalar, dialect).map_err(|cause| YamlError::new(key.at(), cause))? {
-        Resolved::Null => invalid("null"),
-        Resolved::Bool(value) if v3 => invalid(&format!("the boolean {value}")),
-        Resolved::Float(_) if v3 => invalid(&format!("the float {}", scalar.text)),
+    let invalid = |what: String| Err(YamlCause::InvalidKey(what));
+    match resolve_scalar(&text, tag, style, dialect)? {
+        Resolved::Null => invalid("null".into()),
+        Resolved::Bool(value) if v3 => invalid(format!("the boolean {value}")),
+        Resolved::Float(_) if v3 => invalid(format!("the float {text}")),
         Resolved::Bool(value) => Ok((Kind::Bool, value.to_string())),
         Resolved::Int(value) => Ok((Kind::Number, value.to_string())),
         Resolved::Uint(value) => Ok((Kind::Number, value.to_string())),
         Resolved::Float(value) => Ok((Kind::Number, float_key(value))),
-        Resolved::Timestamp(time) if v3 || scalar.tag.is_some() => Ok((Kind::String, time)),
-        Resolved::Timestamp(_) => Ok((Kind::String, scalar.text.clone())),
-        Resolved::Str => match scalar_value(scalar, dialect) {
-            Ok(Value::String(text)) => Ok((Kind::String, text)),
-            Ok(_) => invalid(&scalar.text),
-            Err(cause) => Err(YamlError::new(key.at(), cause)),
-        },
+        Resolved::Timestamp(time) => Ok((Kind::String, timestamp_text(time, text, tag, dialect))),
+        Resolved::Str => string(text, tag).map(|text| (Kind::String, text)),
     }
 }
 
@@ -250,4 +264,27 @@ fn float_key(value: f64) -> String {
     }
     let short = value as f32;
     if short.is_finite() { go_float(short.to_string().parse().unwrap_or(value)) } else { go_float(value) }
+}
+
+/// Go's Base64: padded, with line breaks passed over and the bits of the last letter that carry nothing not looked at.
+fn decode_base64(text: &str) -> Result<Vec<u8>, YamlCause> {
+    const ENGINE: GeneralPurpose =
+        GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+    let letters: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    ENGINE.decode(letters).map_err(|_| YamlCause::InvalidBinary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode_base64;
+
+    #[test]
+    fn base64_as_go_reads_it() {
+        for (text, bytes) in [("aGVs\nbG8=\n", b"hello".as_slice()), ("aA==", b"h"), ("aB==", b"h"), ("", b"")] {
+            assert_eq!(decode_base64(text).as_deref(), Ok(bytes), "{text:?}");
+        }
+        for text in ["aGk", "a b=", "aA=", "aA==a", "===="] {
+            assert!(decode_base64(text).is_err(), "{text:?}");
+        }
+    }
 }

@@ -92,16 +92,16 @@ fn resource(value: Value) -> Result<Resource, Problem> {
     }
 }
 
-fn decode<T: DeserializeOwned>(object: &Object, unsupported: &[&str]) -> Result<T, Problem> {
+fn decode<T: DeserializeOwned>(object: &Object, unsupported: &[(&str, &str)]) -> Result<T, Problem> {
     let spec = object.as_map().get("spec").and_then(Value::as_object);
     let spec = spec.ok_or_else(|| ("spec".to_owned(), "is missing".to_owned()))?;
-    for field in unsupported {
+    for (field, why) in unsupported {
         if spec.get(*field).is_some_and(says_something) {
-            return Err((format!("spec.{field}"), "is not supported yet; leave it out".to_owned()));
+            return Err((format!("spec.{field}"), (*why).to_owned()));
         }
     }
     let mut spec = spec.clone();
-    spec.retain(|field, value| !value.is_null() && !unsupported.contains(&field.as_str()));
+    spec.retain(|field, value| !value.is_null() && !unsupported.iter().any(|(known, _)| known == field));
     let mut map = Map::new();
     map.insert("metadata".into(), object.as_map().get("metadata").cloned().unwrap_or_default());
     map.insert("spec".into(), Value::Object(spec));
@@ -116,7 +116,7 @@ fn decode<T: DeserializeOwned>(object: &Object, unsupported: &[&str]) -> Result<
 fn says_something(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !matches!(text.as_str(), "" | "generic" | "MirrorPrune"),
+        Value::String(text) => !matches!(text.as_str(), "" | "generic"),
         Value::Array(items) => !items.is_empty(),
         Value::Object(map) => !map.is_empty(),
         _ => true,
@@ -175,11 +175,7 @@ spec:
             ("  prune: true\n", "", "app.yaml:11: spec: missing field `prune`"),
             ("prune: true", "prune: yes please", "app.yaml:11: spec.prune: invalid type: string"),
             ("prune: true", "prun: true", "app.yaml:11: spec.prun: unknown field `prun`"),
-            (
-                "prune: true",
-                "prune: true\n  postBuild: {substitute: {a: b}}",
-                "app.yaml:11: spec.postBuild: is not supported",
-            ),
+            ("prune: true", "prune: true\n  ignore: [{paths: [/spec]}]", "app.yaml:11: spec.ignore: rules that exempt"),
             ("kind: Kustomization", "kind: HelmRelease", "app.yaml:11: kind: `HelmRelease` of"),
             ("  name: my-app\nspec:\n  interval: 1m", "spec:\n  interval: 1m", "app.yaml:1: metadata.name: is missing"),
             ("    branch: main", "  \tbranch: main", "app.yaml:"),

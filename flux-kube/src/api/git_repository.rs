@@ -35,16 +35,16 @@ pub struct GitRepositorySpec {
     pub suspend: bool,
 }
 
-/// Fields of `spec` that Flux has and that are not carried out yet.
-pub(super) const UNSUPPORTED: &[&str] = &[
-    "secretRef",
-    "provider",
-    "serviceAccountName",
-    "proxySecretRef",
-    "verify",
-    "recurseSubmodules",
-    "include",
-    "sparseCheckout",
+/// Fields of `spec` that Flux has and that are not carried out, and why.
+pub(super) const UNSUPPORTED: &[(&str, &str)] = &[
+    ("secretRef", "is not supported yet; leave it out"),
+    ("provider", "is not supported yet; leave it out"),
+    ("serviceAccountName", "is not supported yet; leave it out"),
+    ("proxySecretRef", "is not supported yet; leave it out"),
+    ("verify", "is not supported yet; leave it out"),
+    ("recurseSubmodules", "is not supported yet; leave it out"),
+    ("include", "is not supported yet; leave it out"),
+    ("sparseCheckout", "is not supported yet; leave it out"),
 ];
 
 /// Which commit of a repository is wanted. Of several fields the most exact wins, as in Flux:

@@ -67,23 +67,196 @@ pub struct KustomizationSpec {
     /// Labels and annotations on every object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub common_metadata: Option<CommonMetadata>,
+    /// What the objects say of their making, in place of what the source asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub build_metadata: Vec<BuildMetadata>,
+    /// What is done to the built objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_build: Option<PostBuild>,
+    /// How encrypted files are decrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decryption: Option<Decryption>,
+    /// Wait for these objects; not looked at when waiting for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health_checks: Vec<HealthCheck>,
+    /// How to tell whether objects of some kinds are ready.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health_check_exprs: Vec<CustomHealthCheck>,
+    /// What becomes of the objects when the Kustomization is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// Apply as this service account of the Kustomization's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_name: Option<String>,
+    /// Apply to another cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kube_config: Option<KubeConfigReference>,
     /// Do not run at all.
     #[serde(default)]
     pub suspend: bool,
 }
 
-/// Fields of `spec` that Flux has and that are not carried out yet.
-pub(super) const UNSUPPORTED: &[&str] = &[
-    "decryption",
-    "kubeConfig",
-    "postBuild",
-    "deletionPolicy",
-    "healthChecks",
-    "healthCheckExprs",
-    "serviceAccountName",
-    "buildMetadata",
-    "ignore",
-];
+/// Fields of `spec` that Flux has and that are not carried out, and why.
+pub(super) const UNSUPPORTED: &[(&str, &str)] =
+    &[("ignore", "rules that exempt fields from drift are not carried out yet; leave them out")];
+
+/// What becomes of the objects of a Kustomization that is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DeletionPolicy {
+    /// They are deleted if the Kustomization prunes.
+    #[default]
+    MirrorPrune,
+    /// They are deleted.
+    Delete,
+    /// They are deleted, and the Kustomization goes when they are gone.
+    WaitForTermination,
+    /// They stay.
+    Orphan,
+}
+
+/// What a build says of the making of its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BuildMetadata {
+    /// An annotation says from which file an object comes.
+    OriginAnnotations,
+    /// An annotation says what transformed an object.
+    TransformerAnnotations,
+}
+
+/// An object to wait for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HealthCheck {
+    /// API version; `apps/v1` when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// Kind.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// Namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// Expressions that tell how far the objects of a kind are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CustomHealthCheck {
+    /// API version; only its group counts.
+    pub api_version: String,
+    /// Kind; every kind of the group when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// True when an object is as asked for.
+    pub current: String,
+    /// True while an object is on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_progress: Option<String>,
+    /// True when an object will not get there by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+/// What is done to the built objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PostBuild {
+    /// When variables are replaced at all.
+    pub substitute_strategy: SubstituteStrategy,
+    /// Variables.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub substitute: BTreeMap<String, String>,
+    /// ConfigMaps and Secrets whose entries are variables.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub substitute_from: Vec<SubstituteReference>,
+}
+
+/// When variables are replaced at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SubstituteStrategy {
+    /// When there is at least one.
+    #[default]
+    WithVariables,
+    /// Always: defaults are filled in also where there is none.
+    Always,
+}
+
+/// A ConfigMap or Secret whose entries are variables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubstituteReference {
+    /// Which of the two.
+    pub kind: SubstituteKind,
+    /// Its name.
+    pub name: String,
+    /// Whether it may be missing.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+/// The kinds that variables can come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SubstituteKind {
+    /// A ConfigMap.
+    ConfigMap,
+    /// A Secret.
+    Secret,
+}
+
+/// How encrypted files are decrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Decryption {
+    /// With what.
+    pub provider: DecryptionProvider,
+    /// The Secret that holds the keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<LocalReference>,
+    /// A service account whose cloud identity reads keys; not carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_name: Option<String>,
+}
+
+/// What decrypts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DecryptionProvider {
+    /// SOPS.
+    Sops,
+}
+
+/// An object of the same namespace by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LocalReference {
+    /// Name.
+    pub name: String,
+}
+
+/// The cluster to apply to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct KubeConfigReference {
+    /// The Secret that holds the kubeconfig.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretKeyReference>,
+    /// The ConfigMap that says how to find the cluster at a cloud; not carried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_map_ref: Option<LocalReference>,
+}
+
+/// An entry of a Secret of the same namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretKeyReference {
+    /// Name of the Secret.
+    pub name: String,
+    /// Which entry; `value`, or else `value.yaml`, when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
 
 /// A source by kind and name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +283,9 @@ pub struct DependencyReference {
     /// Namespace; that of the Kustomization that depends when not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// What it means that it is ready, in place of having succeeded: an expression over `self` and `dep`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_expr: Option<String>,
 }
 
 /// A patch and what it is for.

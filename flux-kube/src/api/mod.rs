@@ -16,8 +16,10 @@ pub use document::{Document, DocumentError, Resource, read};
 pub use duration::{GoDuration, InvalidDuration};
 pub use git_repository::{GitRepository, GitRepositoryRef, GitRepositorySpec};
 pub use kustomization::{
-    CommonMetadata, CrossNamespaceSourceReference, DependencyReference, Image, Kustomization, KustomizationSpec, Patch,
-    Selector,
+    BuildMetadata, CommonMetadata, CrossNamespaceSourceReference, CustomHealthCheck, Decryption, DecryptionProvider,
+    DeletionPolicy, DependencyReference, HealthCheck, Image, KubeConfigReference, Kustomization, KustomizationSpec,
+    LocalReference, Patch, PostBuild, SecretKeyReference, Selector, SubstituteKind, SubstituteReference,
+    SubstituteStrategy,
 };
 
 /// What of an object's metadata a Flux document uses.

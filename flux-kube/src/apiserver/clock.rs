@@ -23,8 +23,23 @@ impl Clock {
         Clock { epoch, start: Instant::now() }
     }
 
+    /// A clock that, once started [again](Self::again), counts from what this one reads now.
+    pub(crate) fn stopped(&self) -> Self {
+        Clock { epoch: self.now(), start: Instant::now() }
+    }
+
+    /// A clock that counts from where this one did, from now on.
+    pub(crate) fn again(&self) -> Self {
+        Clock { epoch: self.epoch, start: Instant::now() }
+    }
+
+    /// The time since the start.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
-        let since = Duration::from_nanos(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        let since = Duration::from_nanos(u64::try_from(self.elapsed().as_nanos()).unwrap_or(u64::MAX));
         self.epoch.checked_add(since).unwrap_or(Timestamp::MAX)
     }
 

@@ -7,15 +7,17 @@ use flux_core::cluster::{
     ApplyOptions, Cluster, ClusterError, DeleteOptions, Identity, ListOptions, ObjectList, Patch, Propagation,
     Resource, Status as ApiStatus, StatusCause, WatchEvent, WatchOptions, WatchStream, WriteOptions,
 };
-use flux_core::{Context, Gvk, Interrupted, Object, ObjectRef};
+use flux_core::{Context, Gvk, Object, ObjectRef};
 use futures::StreamExt;
 use serde_json::Value;
 
+use super::calls::Verb;
+use super::faults::Call;
 use super::fields::Fields;
 use super::selector::{FieldSelector, LabelSelector};
 use super::status::Status;
 use super::verbs::{self, Target, Validation};
-use super::watch::{self, Change, Watcher};
+use super::watch::{self, Change};
 use super::{ApiServer, User};
 
 /// The server as one user sees it.
@@ -28,6 +30,9 @@ struct As {
 fn refused(status: Status) -> ClusterError {
     if status.code == 410 {
         return ClusterError::Expired;
+    }
+    if status.is_unreachable() {
+        return ClusterError::Unreachable(Box::new(status));
     }
     let causes = status.details.as_ref().and_then(|d| d.get("causes")).and_then(Value::as_array);
     let text = |c: &Value, key: &str| c.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
@@ -89,8 +94,37 @@ impl As {
         }
     }
 
-    fn may(&self, target: &Target, verb: &str) -> Result<(), ClusterError> {
-        self.server.authorize(&self.user, target, verb).map_err(refused)
+    /// Carries out one request, if the user may make it: within the deadline of the context, should it take any time.
+    async fn call<T>(
+        &self,
+        cx: &Context,
+        verb: Verb,
+        target: &Target,
+        dry_run: bool,
+        work: impl FnOnce(&mut Call) -> Result<T, Status>,
+    ) -> Result<T, ClusterError> {
+        self.carry_out(cx, Call::new(&self.user, verb, target, dry_run), verb, target, work).await
+    }
+
+    async fn carry_out<T>(
+        &self,
+        cx: &Context,
+        call: Call,
+        verb: Verb,
+        target: &Target,
+        work: impl FnOnce(&mut Call) -> Result<T, Status>,
+    ) -> Result<T, ClusterError> {
+        cx.check()?;
+        let done = self.server.carry_out(call, |call| {
+            self.server.authorize(&self.user, target, verb.of_roles())?;
+            work(call)
+        });
+        self.within(cx, done).await
+    }
+
+    /// What comes of a request before the deadline of the context; without faults no request takes any time.
+    async fn within<T>(&self, cx: &Context, done: impl Future<Output = Result<T, Status>>) -> Result<T, ClusterError> {
+        if self.server.inner.faults.any() { cx.run(done).await? } else { done.await }.map_err(refused)
     }
 }
 
@@ -102,40 +136,33 @@ fn selectors(target: &Target, labels: Option<&str>, fields: Option<&str>) -> Res
     Ok(verbs::ListOptions { labels, fields, ..verbs::ListOptions::default() })
 }
 
-fn interrupted(cx: &Context) -> Result<(), ClusterError> {
-    cx.check().map_err(|why| match why {
-        Interrupted::Cancelled => ClusterError::Cancelled,
-        Interrupted::DeadlineExceeded => ClusterError::Timeout,
-    })
-}
-
 #[async_trait]
 impl Cluster for As {
     async fn resource(&self, cx: &Context, gvk: &Gvk) -> Result<Resource, ClusterError> {
-        interrupted(cx)?;
-        let resource = self.resource_of(gvk)?;
+        cx.check()?;
+        let found = self.resource_of(gvk);
+        let call = Call::discovery(&self.user, found.as_ref().ok().cloned());
+        self.within(cx, self.server.carry_out(call, |_| Ok(()))).await?;
+        let resource = found?;
         Ok(Resource { gvk: gvk.clone(), plural: resource.plural.clone(), namespaced: resource.namespaced })
     }
 
     async fn get(&self, cx: &Context, o: &ObjectRef) -> Result<Option<Object>, ClusterError> {
-        interrupted(cx)?;
         let target = self.one(&o.gvk(), &o.id.namespace, &o.id.name)?;
-        self.may(&target, "get")?;
-        match self.server.read(&target) {
-            Ok(found) => object(found).map(Some),
+        let found = self.call(cx, Verb::Get, &target, false, |_| match self.server.read(&target) {
+            Ok(found) => Ok(Some(found)),
             Err(status) if status.code == 404 => Ok(None),
-            Err(status) => Err(refused(status)),
-        }
+            Err(status) => Err(status),
+        });
+        found.await?.map(object).transpose()
     }
 
     async fn list(&self, cx: &Context, gvk: &Gvk, options: &ListOptions) -> Result<ObjectList, ClusterError> {
-        interrupted(cx)?;
         let target = self.target(gvk, options.namespace.as_deref().unwrap_or(""), "")?;
-        self.may(&target, "list")?;
         let mut list = selectors(&target, options.label_selector.as_deref(), options.field_selector.as_deref())?;
         list.limit = options.limit.unwrap_or(0) as usize;
         list.continue_token.clone_from(&options.continue_token);
-        let listed = self.server.lock().list(&target, &list).map_err(refused)?;
+        let listed = self.call(cx, Verb::List, &target, false, |call| self.server.list(&target, list, call)).await?;
         Ok(ObjectList {
             items: listed.items.into_iter().map(object).collect::<Result<_, _>>()?,
             resource_version: listed.resource_version.to_string(),
@@ -144,9 +171,7 @@ impl Cluster for As {
     }
 
     async fn watch(&self, cx: &Context, gvk: &Gvk, options: &WatchOptions) -> Result<WatchStream, ClusterError> {
-        interrupted(cx)?;
         let target = self.target(gvk, options.namespace.as_deref().unwrap_or(""), "")?;
-        self.may(&target, "watch")?;
         let list = selectors(&target, options.label_selector.as_deref(), options.field_selector.as_deref())?;
         let from = match options.resource_version.as_deref() {
             None | Some("") => None,
@@ -155,7 +180,8 @@ impl Cluster for As {
             }
         };
         let options = watch::WatchOptions { list, from, ..watch::WatchOptions::default() };
-        let watcher = Watcher::begin(&self.server, target, options).map_err(refused)?;
+        let begin = |call: &mut Call| self.server.watch(target.clone(), options, call);
+        let watcher = self.call(cx, Verb::Watch, &target, false, begin).await?;
         let stream = futures::stream::unfold(watcher, |mut watcher| async move {
             let event = match watcher.next().await? {
                 Change::Added(o) => object(o).map(WatchEvent::Added),
@@ -170,33 +196,30 @@ impl Cluster for As {
     }
 
     async fn apply(&self, cx: &Context, o: &Object, options: &ApplyOptions) -> Result<Object, ClusterError> {
-        interrupted(cx)?;
         let target = self.of(o)?;
-        self.may(&target, "patch")?;
         let patch = verbs::Patch::Apply { config: o.shared(), force: options.force };
-        let options = self.write(&options.field_manager, options.dry_run);
-        let written = self.server.patch_object(&target, &patch, &options).map_err(refused)?;
-        object(written.object)
+        let write = self.write(&options.field_manager, options.dry_run);
+        let work = |_: &mut Call| self.server.patch_object(&self.user, &target, &patch, &write);
+        object(self.call(cx, Verb::Apply, &target, options.dry_run, work).await?.object)
     }
 
     async fn create(&self, cx: &Context, o: &Object, options: &WriteOptions) -> Result<Object, ClusterError> {
-        interrupted(cx)?;
         let mut target = self.target(&o.gvk(), o.namespace().unwrap_or_default(), "")?;
-        target.subresource = options.subresource.clone().unwrap_or_default();
-        self.may(&target, "create")?;
-        let options = self.write(&options.field_manager, options.dry_run);
-        let written = self.server.create_object(&target, (*o.shared()).clone(), &options).map_err(refused)?;
-        object(written.object)
+        if let Some(subresource) = &options.subresource {
+            target = Target { name: o.name().to_owned(), subresource: subresource.clone(), ..target };
+        }
+        let write = self.write(&options.field_manager, options.dry_run);
+        let work = |_: &mut Call| self.server.create_object(&self.user, &target, (*o.shared()).clone(), &write);
+        let call = Call::new(&self.user, Verb::Create, &target, options.dry_run).named(o.name());
+        object(self.carry_out(cx, call, Verb::Create, &target, work).await?.object)
     }
 
     async fn update(&self, cx: &Context, o: &Object, options: &WriteOptions) -> Result<Object, ClusterError> {
-        interrupted(cx)?;
         let mut target = self.of(o)?;
         target.subresource = options.subresource.clone().unwrap_or_default();
-        self.may(&target, "update")?;
-        let options = self.write(&options.field_manager, options.dry_run);
-        let written = self.server.update_object(&target, (*o.shared()).clone(), &options).map_err(refused)?;
-        object(written.object)
+        let write = self.write(&options.field_manager, options.dry_run);
+        let work = |_: &mut Call| self.server.update_object(&self.user, &target, (*o.shared()).clone(), &write);
+        object(self.call(cx, Verb::Update, &target, options.dry_run, work).await?.object)
     }
 
     async fn patch(
@@ -206,25 +229,21 @@ impl Cluster for As {
         patch: &Patch,
         options: &WriteOptions,
     ) -> Result<Object, ClusterError> {
-        interrupted(cx)?;
         let mut target = self.one(&o.gvk(), &o.id.namespace, &o.id.name)?;
         target.subresource = options.subresource.clone().unwrap_or_default();
-        self.may(&target, "patch")?;
         let patch = match patch {
             Patch::Json(p) => verbs::Patch::Json(p.clone()),
             Patch::Merge(p) => verbs::Patch::Merge(p.clone()),
             Patch::Strategic(p) => verbs::Patch::Strategic(p.clone()),
         };
-        let options = self.write(&options.field_manager, options.dry_run);
-        let written = self.server.patch_object(&target, &patch, &options).map_err(refused)?;
-        object(written.object)
+        let write = self.write(&options.field_manager, options.dry_run);
+        let work = |_: &mut Call| self.server.patch_object(&self.user, &target, &patch, &write);
+        object(self.call(cx, Verb::Patch, &target, options.dry_run, work).await?.object)
     }
 
     async fn delete(&self, cx: &Context, o: &ObjectRef, options: &DeleteOptions) -> Result<bool, ClusterError> {
-        interrupted(cx)?;
         let target = self.one(&o.gvk(), &o.id.namespace, &o.id.name)?;
-        self.may(&target, "delete")?;
-        let options = verbs::DeleteOptions {
+        let delete = verbs::DeleteOptions {
             dry_run: options.dry_run,
             grace: None,
             propagation: Some(match options.propagation {
@@ -236,11 +255,12 @@ impl Cluster for As {
             resource_version: options.preconditions.resource_version.clone(),
             now: Some(self.server.inner.clock.now()),
         };
-        match self.server.delete_object(&target, &options) {
+        let work = |_: &mut Call| match self.server.delete_object(&target, &delete) {
             Ok(_) => Ok(true),
             Err(status) if status.code == 404 => Ok(false),
-            Err(status) => Err(refused(status)),
-        }
+            Err(status) => Err(status),
+        };
+        self.call(cx, Verb::Delete, &target, options.dry_run, work).await
     }
 
     fn impersonate(&self, identity: &Identity) -> Result<Arc<dyn Cluster>, ClusterError> {

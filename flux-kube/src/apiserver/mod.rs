@@ -6,6 +6,35 @@
 //!
 //! Time is tokio's clock, so that under a paused runtime it is virtual; uids and generated names follow from a seed.
 //!
+//! # For tests
+//!
+//! - [Faults](Fault) on demand: refusals, latency, answers that are lost, stale lists, watches that end, repeat
+//!   themselves or lag. Which requests they befall is said by [`Calls`], which counts them too: [`ApiServer::count`].
+//! - [Snapshots](Snapshot), to come back to or to start many servers from.
+//! - [Workloads] that get ready after a virtual while, or never, with the status that real controllers report.
+//!
+//! ```
+//! use std::time::Duration;
+//! use flux_core::cluster::{ApplyOptions, Cluster};
+//! use flux_core::{Context, Object};
+//! use flux_kube::apiserver::{ApiServer, Calls, Fault, Verb};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = ApiServer::default();
+//! let applies = Calls::of(Verb::Apply).kind("ConfigMap");
+//! server.inject(Fault::error(503).on(applies.clone()).first(1));
+//!
+//! let object = Object::from_value(serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap",
+//!     "metadata": {"name": "settings", "namespace": "default"}}))?;
+//! let options = ApplyOptions { field_manager: "test".into(), ..ApplyOptions::default() };
+//! let cx = Context::background();
+//! assert_eq!(server.apply(&cx, &object, &options).await.unwrap_err().code(), Some(503));
+//! server.apply(&cx, &object, &options).await?;
+//! assert_eq!(server.count(&applies), 2);
+//! assert_eq!(server.count(&applies.refused()), 1);
+//! # Ok(()) }
+//! ```
+//!
 //! # Differences from a real server
 //!
 //! - Of the admission plugins, those for namespaces' life cycle, priorities, tolerations, limit ranges, runtime and
@@ -13,14 +42,16 @@
 //!   no aggregation: admission policies and `APIService`s are stored and do nothing. Conversion webhooks of custom
 //!   resources are not called.
 //! - Time zones of cron jobs and the expressions of admission policies are not looked into.
-//! - No workload ever runs: no pods are made and no status is reported unless a client does it.
+//! - No container ever runs: logs, exec and the like are refused. Workloads are simulated only when
+//!   [asked for](ApiServer::simulate); cron jobs, autoscalers, disruption budgets and endpoints are not.
 //! - `/openapi/v3` has schemas and the operations clients look for, not every operation; there is no `/openapi/v2`.
-//! - Protocol buffers are read, never written. Plain HTTP only; users by token or impersonation.
-//! - No timed bookmarks on watches, and no storage but memory.
+//! - Protocol buffers are read, never written. Tokens of service accounts are no JSON web tokens.
+//! - No storage but memory.
 
 mod admission;
 mod allocate;
 mod auth;
+mod calls;
 mod clock;
 mod cluster;
 mod controllers;
@@ -28,6 +59,7 @@ mod convert;
 mod crd;
 mod decode;
 mod defaults;
+mod faults;
 mod fields;
 mod gotext;
 mod http;
@@ -41,6 +73,7 @@ mod requests;
 mod schedule;
 mod schema;
 mod selector;
+mod snapshot;
 mod status;
 mod store;
 mod strategy;
@@ -48,17 +81,25 @@ mod table;
 mod validation;
 mod verbs;
 mod watch;
+mod workloads;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flux_core::Timestamp;
 
-#[cfg(feature = "serve")]
-pub use self::http::Serving;
+pub use self::calls::{Calls, Count, Request, Verb};
+pub use self::faults::{Fault, Injected};
+#[cfg(feature = "tls")]
+pub use self::http::TlsError;
 pub use self::http::{Body, ServiceError};
+#[cfg(feature = "serve")]
+pub use self::http::{Credentials, Serving};
+pub use self::snapshot::Snapshot;
 pub use self::status::Status;
-use auth::User;
+pub use self::workloads::{Behaviour, Objects, Workloads};
+use auth::{KnownToken, User};
+use calls::Log;
 use clock::Clock;
 use verbs::State;
 
@@ -74,6 +115,8 @@ pub struct Config {
     pub tokens: Vec<Token>,
     /// How many changes of each resource are kept for watches and continued lists.
     pub history: usize,
+    /// How many of the last requests are kept for [`ApiServer::requests`].
+    pub requests: usize,
 }
 
 /// A user who is known by a token.
@@ -95,7 +138,7 @@ impl fmt::Debug for Token {
 
 impl Default for Config {
     fn default() -> Self {
-        Config { seed: 1, epoch: None, tokens: Vec::new(), history: 4096 }
+        Config { seed: 1, epoch: None, tokens: Vec::new(), history: 4096, requests: 4096 }
     }
 }
 
@@ -113,6 +156,8 @@ pub struct ApiServer {
 
 struct Inner {
     state: Mutex<State>,
+    log: Mutex<Log>,
+    faults: faults::Rules,
     clock: Clock,
     /// Requests need no token.
     open: bool,
@@ -133,15 +178,26 @@ impl Default for ApiServer {
 impl ApiServer {
     /// A server with the namespaces that every cluster has.
     pub fn new(config: Config) -> Self {
-        let clock = Clock::new(config.epoch);
         let mut state = State::new(config.seed, config.history.max(1));
         let open = config.tokens.is_empty();
         for t in config.tokens {
-            state.tokens.insert(t.token, User::new(&t.user, &t.groups));
+            state.tokens.insert(t.token, KnownToken { user: User::new(&t.user, &t.groups), until: None });
         }
-        let server = ApiServer { inner: Arc::new(Inner { state: Mutex::new(state), clock, open }) };
+        let clock = Clock::new(config.epoch);
+        let server = Self::of(state, clock, open, config.seed, config.requests);
         server.bootstrap();
         server
+    }
+
+    fn of(state: State, clock: Clock, open: bool, seed: u64, requests: usize) -> Self {
+        let inner = Inner {
+            state: Mutex::new(state),
+            log: Mutex::new(Log::new(requests)),
+            faults: faults::Rules::new(seed),
+            clock,
+            open,
+        };
+        ApiServer { inner: Arc::new(inner) }
     }
 
     /// The objects that every cluster starts with.
@@ -194,8 +250,17 @@ impl ApiServer {
         self.lock().store.compact();
     }
 
+    /// The revision of the last change: the highest resource version. Where it stays the same, nothing was written.
+    pub fn revision(&self) -> u64 {
+        self.lock().store.revision()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves the state as the last whole write left it.
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.inner.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -43,6 +43,15 @@ impl Status {
         self.with(Value::Object(details))
     }
 
+    /// No answer at all: the connection broke.
+    pub(crate) fn unreachable() -> Self {
+        Self::new(0, "", "the connection broke")
+    }
+
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.code == 0
+    }
+
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message)
     }

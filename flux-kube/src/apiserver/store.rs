@@ -34,6 +34,11 @@ impl Record {
     pub(crate) fn meta_str(&self, key: &str) -> &str {
         self.meta(key).and_then(serde_json::Value::as_str).unwrap_or("")
     }
+
+    /// When it was stored.
+    pub(crate) fn revision(&self) -> u64 {
+        self.meta_str("resourceVersion").parse().unwrap_or_default()
+    }
 }
 
 /// What happened to an object.
@@ -106,6 +111,11 @@ impl Table {
         Some(self.events.range(start..))
     }
 
+    /// The revision after which everything is known.
+    pub(crate) fn compacted(&self) -> u64 {
+        self.compacted
+    }
+
     /// Told of every change.
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
@@ -123,6 +133,18 @@ impl Table {
     }
 }
 
+impl Clone for Table {
+    /// The same objects and history, for watches of its own.
+    fn clone(&self) -> Self {
+        Table {
+            objects: self.objects.clone(),
+            events: self.events.clone(),
+            compacted: self.compacted,
+            changed: watch::Sender::new(0),
+        }
+    }
+}
+
 /// The key of an object in its table.
 pub(crate) fn key_of(record: &Record) -> String {
     key(record.meta_str("namespace"), record.meta_str("name"))
@@ -133,7 +155,7 @@ pub(crate) fn key(namespace: &str, name: &str) -> String {
 }
 
 /// All tables.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Store {
     revision: u64,
     tables: HashMap<ResourceKey, Table>,
@@ -259,6 +281,14 @@ impl Store {
     /// The next write that controllers have not looked at.
     pub(crate) fn next_change(&mut self) -> Option<Change> {
         self.pending.pop_front()
+    }
+
+    /// Ends all running watches.
+    pub(crate) fn end_watches(&mut self) {
+        for table in self.tables.values_mut() {
+            // They notice that nobody will tell them anything.
+            table.changed = watch::Sender::new(0);
+        }
     }
 
     /// Forgets all history, as a compaction does: old watches and continue tokens expire.

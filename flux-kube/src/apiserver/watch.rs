@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::ApiServer;
+use super::faults::Disturbance;
 use super::fields::Fields;
 use super::status::Status;
 use super::store::Event;
@@ -25,7 +26,7 @@ pub(crate) enum Change {
 }
 
 /// Where a watch begins.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct WatchOptions {
     pub(crate) list: ListOptions,
     /// Changes after this revision; `None` or 0 begins with what is there.
@@ -34,7 +35,12 @@ pub(crate) struct WatchOptions {
     pub(crate) initial: bool,
     pub(crate) bookmarks: bool,
     pub(crate) timeout: Option<std::time::Duration>,
+    /// What happens to the events on their way.
+    pub(crate) disturbance: Option<Disturbance>,
 }
+
+/// How often a watch that wants bookmarks gets one while nothing else happens.
+const BOOKMARKS: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A running watch.
 #[derive(Debug)]
@@ -46,6 +52,7 @@ pub(crate) struct Watcher {
     ready: VecDeque<Change>,
     changed: watch::Receiver<u64>,
     deadline: Option<Instant>,
+    bookmark: Option<Instant>,
     ended: bool,
 }
 
@@ -89,8 +96,23 @@ impl Watcher {
             }
         };
         drop(state);
+        if options.disturbance.as_ref().is_some_and(Disturbance::expired) {
+            ready.clear();
+            ready.push_back(Change::Error(too_old(from.unwrap_or(0), current)));
+        }
         let deadline = options.timeout.map(|t| Instant::now() + t);
-        Ok(Watcher { server: server.clone(), target, options, cursor, ready, changed, deadline, ended: false })
+        let bookmark = options.bookmarks.then(|| Instant::now() + BOOKMARKS);
+        Ok(Watcher {
+            server: server.clone(),
+            target,
+            options,
+            cursor,
+            ready,
+            changed,
+            deadline,
+            bookmark,
+            ended: false,
+        })
     }
 
     /// The next change; `None` when the watch is over.
@@ -101,21 +123,54 @@ impl Watcher {
             }
             if let Some(change) = self.ready.pop_front() {
                 self.ended = matches!(change, Change::Error(_));
+                if let (Some(disturbance), false) = (&mut self.options.disturbance, is_about_watch(&change))
+                    && disturbance.ends()
+                {
+                    return self.end();
+                }
                 return Some(change);
+            }
+            // Nobody will tell of changes any more: the watch was ended, or the state is another one.
+            if self.changed.has_changed().is_err() {
+                return self.end();
             }
             self.changed.borrow_and_update();
             self.collect();
+            if let Some(disturbance) = &mut self.options.disturbance {
+                disturbance.release(&mut self.ready);
+            }
             if !self.ready.is_empty() {
                 continue;
             }
-            let waited = match self.deadline {
-                None => self.changed.changed().await.is_ok(),
-                Some(deadline) => matches!(tokio::time::timeout_at(deadline, self.changed.changed()).await, Ok(Ok(()))),
+            let released = self.options.disturbance.as_ref().and_then(Disturbance::next_release);
+            let wake = [self.deadline, self.bookmark, released].into_iter().flatten().min();
+            let Some(wake) = wake else {
+                if self.changed.changed().await.is_err() {
+                    return self.end();
+                }
+                continue;
             };
-            if !waited {
-                self.ended = true;
-                return None;
+            match tokio::time::timeout_at(wake, self.changed.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return self.end(),
+                Err(_) if self.deadline.is_some_and(|d| d <= wake) => return self.end(),
+                Err(_) if self.bookmark.is_some_and(|b| b <= wake) => self.bookmark(released.is_some()),
+                Err(_) => {}
             }
+        }
+    }
+
+    fn end(&mut self) -> Option<Change> {
+        self.ended = true;
+        None
+    }
+
+    /// Says how far everything has been seen, unless there is more to see.
+    fn bookmark(&mut self, held_back: bool) {
+        self.bookmark = Some(Instant::now() + BOOKMARKS);
+        self.collect();
+        if self.ready.is_empty() && !held_back {
+            self.ready.push_back(Change::Bookmark(self.cursor, false));
         }
     }
 
@@ -128,14 +183,12 @@ impl Watcher {
             self.ready.push_back(Change::Error(too_old(self.cursor, current)));
             return;
         };
-        let mut cursor = self.cursor;
-        for event in events {
-            cursor = event.revision;
-            if let Some(change) = self.see(event) {
-                self.ready.push_back(change);
-            }
+        let mut seen: VecDeque<Change> = events.filter_map(|event| self.see(event)).collect();
+        self.cursor = current;
+        match &mut self.options.disturbance {
+            None => self.ready.append(&mut seen),
+            Some(disturbance) => seen.into_iter().for_each(|change| disturbance.pass(change, &mut self.ready)),
         }
-        self.cursor = cursor;
     }
 
     /// An event as this watch sees it: what leaves the selection is deleted, what enters it added.
@@ -169,6 +222,11 @@ impl Watcher {
             (false, false) => None,
         }
     }
+}
+
+/// Whether an event is about the watch itself rather than an object.
+fn is_about_watch(change: &Change) -> bool {
+    matches!(change, Change::Error(_) | Change::Bookmark(..))
 }
 
 fn too_old(asked: u64, oldest: u64) -> Status {

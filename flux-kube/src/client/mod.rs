@@ -53,6 +53,7 @@ impl KubeCluster {
 
     /// Makes one request, within the deadline of the context, and reads the whole answer.
     async fn call(&self, cx: &Context, call: Call) -> Result<Map<String, Value>, ClusterError> {
+        cx.check()?;
         let request = call.build(self.identity.as_ref())?;
         cx.run(async { response::read(self.client.send(request).await.map_err(response::unreachable)?).await }).await?
     }
@@ -133,6 +134,7 @@ impl Cluster for KubeCluster {
             .query("labelSelector", options.label_selector.as_deref())
             .query("fieldSelector", options.field_selector.as_deref())
             .query("resourceVersion", options.resource_version.as_deref());
+        cx.check()?;
         let request = call.build(self.identity.as_ref())?;
         let answer = cx.run(self.client.send(request)).await?;
         let answer = answer.map_err(response::unreachable)?;

@@ -6,7 +6,13 @@
 //! them in every test run.
 
 mod apiserver;
+mod cel;
+mod helm;
+mod helm_functions;
+mod kustomize;
 mod mutate;
+mod sops;
+mod substitute;
 mod yaml;
 
 pub use mutate::Mutator;
@@ -21,8 +27,23 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: &[Target] =
-    &[Target { name: "apiserver", run: apiserver::requests }, Target { name: "yaml", run: yaml::read_and_write }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "apiserver", run: apiserver::requests },
+    Target { name: "cel", run: cel::evaluate },
+    Target { name: "helm-chart", run: helm::chart },
+    Target { name: "helm-set", run: helm::set_flags },
+    Target { name: "helm-template", run: helm::template },
+    Target { name: "helm_dates", run: helm_functions::dates },
+    Target { name: "helm_printf", run: helm_functions::printf },
+    Target { name: "helm_regex", run: helm_functions::regex },
+    Target { name: "kustomize", run: kustomize::build_tree },
+    Target { name: "patches", run: kustomize::patch },
+    Target { name: "sops", run: sops::read },
+    Target { name: "strvals", run: helm_functions::set_values },
+    Target { name: "substitute", run: substitute::expand },
+    Target { name: "yaml", run: yaml::read_and_write },
+    Target { name: "yaml_repeat", run: yaml::repeat },
+];
 
 /// Feeds one input to the target of this name.
 ///

@@ -1,5 +1,6 @@
 //! The command line of the GitOps toolkit, built from its public API only.
 
+mod apiserver;
 mod build;
 mod plan;
 mod run;
@@ -7,6 +8,7 @@ mod run;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use flux_examples::template::Template;
 
 /// Flux as an embeddable library: its command line
 #[derive(Parser)]
@@ -22,16 +24,19 @@ enum Command {
     Run(run::Run),
     /// Show what a run would change, and change nothing
     Plan(plan::Plan),
+    /// Serve an API server in memory, until Ctrl-C
+    Apiserver(apiserver::Serve),
     /// Build without applying
     #[command(subcommand)]
     Build(build::Build),
+    /// Print what `helm template` prints
+    Template(Box<Template>),
 }
 
 /// What a command ends with when it fails.
 type Failure = Box<dyn std::error::Error>;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -40,9 +45,18 @@ async fn main() -> ExitCode {
     // `plan` says with 1 that something would change, so its errors are told apart by 2, as in `flux diff`.
     let failure = if matches!(arguments.command, Command::Plan(_)) { ExitCode::from(2) } else { ExitCode::FAILURE };
     let outcome = match arguments.command {
-        Command::Run(run) => run.run().await,
-        Command::Plan(plan) => plan.run().await,
-        Command::Build(build) => build.run().await,
+        Command::Run(run) => block_on(run.run()),
+        Command::Plan(plan) => block_on(plan.run()),
+        Command::Apiserver(serve) => block_on(serve.run()),
+        // A build is over before a runtime would have started.
+        Command::Build(build) => build.run(),
+        Command::Template(template) => {
+            let printed = template.run();
+            print!("{}", printed.out);
+            eprint!("{}", printed.err);
+            // Ends here, with what was rendered still in memory.
+            std::process::exit(i32::from(printed.failed))
+        }
     };
     match outcome {
         Ok(code) => code,
@@ -51,4 +65,8 @@ async fn main() -> ExitCode {
             failure
         }
     }
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Runtime::new()?.block_on(work)
 }

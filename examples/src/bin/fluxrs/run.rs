@@ -14,7 +14,7 @@ use flux_examples::terminal::Terminal;
 use flux_kube::api;
 use flux_kube::apiserver::ApiServer;
 use flux_kube::client::{KubeCluster, KubeconfigPolicy};
-use flux_kube::compose::Composition;
+use flux_kube::compose::{Composition, Policy};
 
 use crate::Failure;
 
@@ -33,6 +33,15 @@ pub(crate) struct Target {
     /// Where to remember what is owned; in memory when not given
     #[arg(long)]
     state: Option<PathBuf>,
+    /// Let documents refer to sources and dependencies in other namespaces
+    #[arg(long)]
+    cross_namespace_refs: bool,
+    /// Apply as this service account where a Kustomization names none
+    #[arg(long, value_name = "NAME")]
+    default_service_account: Option<String>,
+    /// A Vault that tokens in decryption Secrets may be sent to
+    #[arg(long, value_name = "URL")]
+    vault: Vec<String>,
 }
 
 impl Target {
@@ -44,7 +53,13 @@ impl Target {
         if documents.is_empty() {
             return Err(format!("{file}: holds no documents").into());
         }
-        let composition = Composition::new(&documents, &self.cluster().await?)?;
+        let policy = Policy {
+            cross_namespace: self.cross_namespace_refs,
+            default_service_account: self.default_service_account.clone(),
+            vault_addresses: self.vault.clone(),
+            ..Policy::default()
+        };
+        let composition = Composition::with_policy(&documents, &self.cluster().await?, &policy)?;
         let store: Arc<dyn StateStore> = match &self.state {
             Some(dir) => {
                 Arc::new(FileStateStore::open(dir).map_err(|error| format!("--state {}: {error}", dir.display()))?)

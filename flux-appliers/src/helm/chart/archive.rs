@@ -45,6 +45,9 @@ pub(super) fn unpack(archive: &[u8], limits: &ChartLimits) -> Result<Vec<ChartFi
         if kind.is_symlink() || kind.is_hard_link() {
             return Err(ChartError::Path { what: "a link", path });
         }
+        if !(kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse()) {
+            return Err(ChartError::Path { what: "what is neither a file nor a folder", path });
+        }
         let name = inner_name(&path)?;
         let size = entry.size();
         if size > left {

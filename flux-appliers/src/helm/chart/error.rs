@@ -28,7 +28,7 @@ pub enum ChartError {
         error: Box<Self>,
     },
     /// The archive is not one.
-    #[error("chart archive cannot be read: {0}")]
+    #[error("{0}")]
     Archive(String),
     /// A file that lies outside the chart, or has a name that is not allowed.
     #[error("chart illegally contains {what}: {path:?}")]
@@ -50,9 +50,19 @@ pub enum ChartError {
     #[error("charts are nested more than {0} deep")]
     Depth(usize),
     /// An `.helmignore` that cannot be used.
-    #[error("invalid .helmignore: {0}")]
+    #[error("{0}")]
     Ignore(String),
-    /// A kind of chart that Helm does not install.
-    #[error("unsupported chart version: {0}")]
-    Version(String),
+    /// An apiVersion that is not known.
+    #[error("unsupported chart version")]
+    Version,
+    /// A folder where a chart archive should be.
+    #[error("error unpacking subchart tar in {chart}: expected {name}, got {found}")]
+    Folder {
+        /// The chart it is in.
+        chart: String,
+        /// Its name under `charts/`.
+        name: String,
+        /// The first file in it.
+        found: String,
+    },
 }

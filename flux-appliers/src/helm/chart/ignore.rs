@@ -28,6 +28,9 @@ impl Rules {
             if rule.contains("**") {
                 return Err(ChartError::Ignore("double-star (**) syntax is not supported".to_owned()));
             }
+            if !is_pattern(rule) {
+                return Err(ChartError::Ignore("syntax error in pattern".to_owned()));
+            }
             let (negated, rule) = rule.strip_prefix('!').map_or((false, rule), |rest| (true, rest));
             let (only_folders, rule) = rule.strip_suffix('/').map_or((false, rule), |rest| (true, rest));
             let whole = rule.contains('/');
@@ -40,7 +43,7 @@ impl Rules {
     /// Whether the file, or a folder it is in, is to be left out.
     pub(super) fn ignores(&self, path: &str) -> bool {
         let folders = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
-        folders.into_iter().any(|folder| self.matches(folder, true))
+        folders.into_iter().any(|folder| self.matches(folder, true) || is_hidden_template(folder))
             || self.matches(path, false)
             || is_hidden_template(path)
     }
@@ -66,6 +69,31 @@ impl Rules {
 /// Dot files directly in `templates` are never part of a chart.
 fn is_hidden_template(path: &str) -> bool {
     path.strip_prefix("templates/").is_some_and(|rest| rest.starts_with('.') && rest.len() > 1 && !rest.contains('/'))
+}
+
+/// Whether every class is closed and every backslash escapes something.
+fn is_pattern(text: &str) -> bool {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if chars.next().is_none() => return false,
+            '[' => {
+                let mut at = 0;
+                loop {
+                    match chars.next() {
+                        None => return false,
+                        Some('^') if at == 0 => continue,
+                        Some(']') if at > 0 => break,
+                        Some('\\') if chars.next().is_none() => return false,
+                        Some('-' | ']') if at == 0 => return false,
+                        Some(_) => at += 1,
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    true
 }
 
 /// Go's `filepath.Match`: `*` and `?` within one part of a path, and classes.

@@ -5,15 +5,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use flux_core::Tree;
-use flux_core::yaml::{self, ReadOptions};
+use flux_core::yaml::{self, Content, Dialect, Limits, Node, ReadOptions, Style, Tag, YamlError};
+use flux_core::{Timestamp, Tree};
+use serde_json::Value as Json;
 
 use super::archive::{ChartLimits, unpack};
 use super::error::ChartError;
 use super::ignore::Rules;
-use super::metadata::Metadata;
+use super::metadata::{Dependency, Metadata};
 use super::{Chart, ChartFile};
-use crate::helm::values::{Table, read_values};
+use crate::helm::json::{field, mismatch, text};
+use crate::helm::template::gofmt::format_float;
+use crate::helm::values::{Table, read_values, yaml_fault};
+use crate::helm::warning::{Level, Warning};
 
 /// How deeply charts may lie in charts.
 const MAX_DEPTH: usize = 50;
@@ -77,11 +81,14 @@ impl Chart {
         let mut metadata = Metadata::default();
         let mut seen = false;
         for file in files.iter().filter(|file| file.name == "Chart.yaml") {
-            metadata.read("Chart.yaml", read_yaml(file)?)?;
+            metadata.read("Chart.yaml", read_texts(file)?)?;
             seen = true;
         }
-        if metadata.api_version.is_empty() {
+        if seen && metadata.api_version.is_empty() {
             "v1".clone_into(&mut metadata.api_version);
+        }
+        if depth == 0 && seen && !matches!(metadata.api_version.as_str(), "v1" | "v2" | "v3") {
+            return Err(ChartError::Version);
         }
         let mut chart = Parts::default();
         for file in files {
@@ -90,6 +97,7 @@ impl Chart {
         if !seen && !chart.has_requirements {
             return Err(ChartError::NoMetadata);
         }
+        metadata.sanitize();
         metadata.validate()?;
         let mut dependencies = Vec::new();
         for (name, files) in chart.subcharts {
@@ -101,7 +109,10 @@ impl Chart {
                     Some(file) if file.name == name => {
                         unpack(&file.data, limits).and_then(|files| Self::from_files(files, limits, depth + 1))
                     }
-                    _ => Err(ChartError::Archive(format!("{name} is a folder"))),
+                    file => {
+                        let found = file.map(|file| file.name.clone()).unwrap_or_default();
+                        return Err(ChartError::Folder { chart: metadata.name, name, found });
+                    }
                 }
             } else {
                 let inner: Vec<_> = files
@@ -113,14 +124,13 @@ impl Chart {
                     .collect();
                 Self::from_files(inner, limits, depth + 1)
             };
-            dependencies.push(read.map_err(|error| ChartError::Subchart {
+            let read = read.map_err(|error| ChartError::Subchart {
                 name,
                 parent: metadata.name.clone(),
                 error: Box::new(error),
-            })?);
-        }
-        if !matches!(metadata.api_version.as_str(), "v1" | "v2") && depth == 0 {
-            return Err(ChartError::Version(metadata.api_version));
+            })?;
+            chart.warnings.extend(read.warnings.iter().cloned());
+            dependencies.push(read);
         }
         Ok(Arc::new(Self {
             metadata,
@@ -129,6 +139,7 @@ impl Chart {
             templates: chart.templates,
             files: chart.files,
             dependencies,
+            warnings: chart.warnings,
             parsed: Mutex::new(HashMap::new()),
         }))
     }
@@ -141,7 +152,63 @@ fn walk_order(a: &str, b: &str) -> std::cmp::Ordering {
 
 fn read_yaml(file: &ChartFile) -> Result<serde_json::Value, ChartError> {
     yaml::read(&file.data, &ReadOptions::default())
-        .map_err(|error| ChartError::File { file: file.name.clone(), reason: error.to_string() })
+        .map_err(|error| ChartError::File { file: file.name.clone(), reason: yaml_fault(&error) })
+}
+
+/// As [`read_yaml`], for a file whose numbers all become texts: a float becomes the text Go makes of it, which JSON does
+/// not keep apart from a whole number.
+fn read_texts(file: &ChartFile) -> Result<Json, ChartError> {
+    let fault = |error: YamlError| ChartError::File { file: file.name.clone(), reason: yaml_fault(&error) };
+    let Some(mut node) = yaml::read_first_node(&file.data, Limits::default()).map_err(fault)? else {
+        return Ok(Json::Null);
+    };
+    floats_to_texts(&mut node);
+    node.to_value(Dialect::Lax).map_err(fault)
+}
+
+fn floats_to_texts(node: &mut Node) {
+    match &mut node.content {
+        Content::Scalar(scalar) if scalar.style == Style::Plain && scalar.tag.is_none() => {
+            let is_float = scalar.text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
+                && scalar.text.contains(['.', 'e', 'E']);
+            if let Some(float) = scalar.text.replace('_', "").parse().ok().filter(|f: &f64| is_float && f.is_finite()) {
+                scalar.text = format_float(float, 'g', None);
+                scalar.tag = Some(Tag::Str);
+            }
+        }
+        Content::Scalar(_) => {}
+        Content::Sequence(items) => items.iter_mut().for_each(floats_to_texts),
+        Content::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| floats_to_texts(value)),
+    }
+}
+
+/// A lock file says nothing that a render needs, but one that cannot be read fails the chart.
+fn check_lock(file: &ChartFile) -> Result<(), ChartError> {
+    let fault = |reason: String| ChartError::File { file: file.name.clone(), reason };
+    let fields = match read_yaml(file)? {
+        Json::Null => return Ok(()),
+        Json::Object(fields) => fields,
+        other => return Err(fault(mismatch(&other, "", "v2.Lock"))),
+    };
+    match field(&fields, "generated") {
+        None | Some(Json::Null) => {}
+        Some(Json::String(time)) => {
+            if time.parse::<Timestamp>().is_err() {
+                return Err(fault(format!("error unmarshaling JSON: while decoding JSON: parsing time {time:?}")));
+            }
+        }
+        Some(other) => return Err(fault(mismatch(other, ".generated", "time.Time"))),
+    }
+    if let Some(other) = field(&fields, "digest").filter(|digest| text(digest).is_none()) {
+        return Err(fault(mismatch(other, ".digest", "string")));
+    }
+    match field(&fields, "dependencies") {
+        None | Some(Json::Null) => Ok(()),
+        Some(Json::Array(items)) => {
+            items.iter().enumerate().try_for_each(|item| Dependency::read(item).map(|_| ())).map_err(fault)
+        }
+        Some(other) => Err(fault(mismatch(other, ".dependencies", "[]*v2.Dependency"))),
+    }
 }
 
 #[derive(Default)]
@@ -152,12 +219,14 @@ struct Parts {
     files: Vec<ChartFile>,
     subcharts: BTreeMap<String, Vec<ChartFile>>,
     has_requirements: bool,
+    warnings: Vec<Warning>,
 }
 
 impl Parts {
     fn add(&mut self, file: ChartFile, metadata: &mut Metadata) -> Result<(), ChartError> {
         match file.name.as_str() {
-            "Chart.yaml" | "Chart.lock" => {}
+            "Chart.yaml" => {}
+            "Chart.lock" => check_lock(&file)?,
             "values.yaml" => {
                 self.values = read_values(&file.data)
                     .map_err(|error| ChartError::File { file: file.name, reason: error.to_string() })?;
@@ -165,15 +234,17 @@ impl Parts {
             "values.schema.json" => self.schema = Some(file.data),
             "requirements.yaml" => {
                 self.has_requirements = true;
-                metadata.read(&file.name, read_yaml(&file)?)?;
-                if metadata.api_version == "v1" {
-                    self.files.push(file);
-                }
+                let moved = "Warning: Dependencies are handled in Chart.yaml since apiVersion \"v2\". We recommend \
+                             migrating dependencies to Chart.yaml.";
+                self.keep_if_v1(&file, metadata, moved);
+                metadata.read(&file.name, read_texts(&file)?)?;
             }
             "requirements.lock" => {
-                if metadata.api_version == "v1" {
-                    self.files.push(file);
-                }
+                self.has_requirements = true;
+                check_lock(&file)?;
+                let moved = "Warning: Dependency locking is handled in Chart.lock since apiVersion \"v2\". We recommend \
+                             migrating to Chart.lock.";
+                self.keep_if_v1(&file, metadata, moved);
             }
             name if name.starts_with("templates/") => self.templates.push(file),
             name if name.starts_with("charts/") && !name.ends_with(".prov") => {
@@ -184,5 +255,14 @@ impl Parts {
             _ => self.files.push(file),
         }
         Ok(())
+    }
+
+    /// The files of apiVersion v1 are among the files of such a chart, and a mistake in others.
+    fn keep_if_v1(&mut self, file: &ChartFile, metadata: &Metadata, moved: &str) {
+        if metadata.api_version == "v1" {
+            self.files.push(file.clone());
+        } else {
+            self.warnings.push(Warning::new(Level::Info, moved));
+        }
     }
 }

@@ -3,7 +3,9 @@
 use serde_json::Value as Json;
 
 use super::error::ChartError;
-use crate::helm::template::gofmt::{is_printable, quote};
+use crate::helm::json::{field, mismatch, text};
+use crate::helm::template::Value;
+use crate::helm::template::gofmt::{is_printable, quote, sprintf};
 use crate::helm::values::Table;
 use flux_core::semver::Version;
 
@@ -32,8 +34,8 @@ pub struct Metadata {
     pub sources: Vec<String>,
     /// Words to find the chart by.
     pub keywords: Vec<String>,
-    /// Name, e-mail and link of each maintainer.
-    pub maintainers: Vec<[String; 3]>,
+    /// Name, e-mail and link of each maintainer; a null is refused by [`Metadata::validate`].
+    pub maintainers: Vec<Option<[String; 3]>>,
     /// Annotations, if there are any.
     pub annotations: Option<Vec<(String, String)>>,
     /// The charts this one depends on.
@@ -57,6 +59,8 @@ pub struct Dependency {
     pub import_values: Vec<ImportValues>,
     /// Another name for this dependency.
     pub alias: String,
+    /// Whether the list has a null here, which no chart may have.
+    is_null: bool,
 }
 
 /// What a chart takes from the values of a dependency.
@@ -73,9 +77,73 @@ pub enum ImportValues {
     },
 }
 
-/// Spaces become plain ones, and what cannot be printed goes.
-fn sanitize(text: &str) -> String {
-    text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| is_printable(*c)).collect()
+fn sanitize(text: &mut String) {
+    let is_odd = |c: char| (c.is_whitespace() && c != ' ') || !is_printable(c);
+    if text.contains(is_odd) {
+        let plain = |c: char| if c.is_whitespace() { ' ' } else { c };
+        *text = text.chars().map(plain).filter(|c| is_printable(*c)).collect();
+    }
+}
+
+/// The fields of a Go struct, as a decoded file gives them.
+struct Fields<'a> {
+    of: &'a Table,
+    /// The path of the struct, for errors.
+    path: String,
+}
+
+impl Fields<'_> {
+    fn wrong(&self, name: &str, found: &Json, wanted: &str) -> String {
+        mismatch(found, &format!("{}.{name}", self.path), wanted)
+    }
+
+    fn text(&self, name: &str, into: &mut String) -> Result<(), String> {
+        match field(self.of, name) {
+            None | Some(Json::Null) => {}
+            Some(json) => *into = text(json).ok_or_else(|| self.wrong(name, json, "string"))?,
+        }
+        Ok(())
+    }
+
+    fn flag(&self, name: &str, into: &mut bool) -> Result<(), String> {
+        match field(self.of, name) {
+            None | Some(Json::Null) => {}
+            Some(Json::Bool(b)) => *into = *b,
+            Some(json) => return Err(self.wrong(name, json, "bool")),
+        }
+        Ok(())
+    }
+
+    fn list(&self, name: &str, wanted: &str) -> Result<Option<&[Json]>, String> {
+        match field(self.of, name) {
+            None | Some(Json::Null) => Ok(None),
+            Some(Json::Array(items)) => Ok(Some(items)),
+            Some(json) => Err(self.wrong(name, json, wanted)),
+        }
+    }
+
+    fn texts(&self, name: &str, into: &mut Vec<String>) -> Result<(), String> {
+        if let Some(items) = self.list(name, "[]string")? {
+            let read = |(i, item)| text(item).ok_or_else(|| self.wrong(&format!("{name}.{i}"), item, "string"));
+            *into = items.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        }
+        Ok(())
+    }
+}
+
+/// Name, e-mail and link; nothing for a null.
+fn maintainer((i, json): (usize, &Json)) -> Result<Option<[String; 3]>, String> {
+    let path = format!(".maintainers.{i}");
+    let fields = match json {
+        Json::Null => return Ok(None),
+        Json::Object(fields) => Fields { of: fields, path },
+        other => return Err(mismatch(other, &path, "v2.Maintainer")),
+    };
+    let [mut name, mut email, mut url] = <[String; 3]>::default();
+    fields.text("name", &mut name)?;
+    fields.text("email", &mut email)?;
+    fields.text("url", &mut url)?;
+    Ok(Some([name, email, url]))
 }
 
 impl Metadata {
@@ -86,93 +154,66 @@ impl Metadata {
 
     /// Takes what a decoded file says over what is known.
     pub(super) fn read(&mut self, file: &str, json: Json) -> Result<(), ChartError> {
-        let fault = |reason: String| ChartError::File { file: file.to_owned(), reason };
+        self.take(&json).map_err(|reason| ChartError::File { file: file.to_owned(), reason })
+    }
+
+    fn take(&mut self, json: &Json) -> Result<(), String> {
         let fields = match json {
-            Json::Object(fields) => fields,
+            Json::Object(fields) => Fields { of: fields, path: String::new() },
             Json::Null => return Ok(()),
-            other => {
-                let kind = crate::helm::funcs::json_kind(&other);
-                return Err(fault(format!(
-                    "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into Go value of type \
-                     v2.Metadata"
-                )));
-            }
+            other => return Err(mismatch(other, "", "loader.chartBase")),
         };
-        let wrong = |name: &str, json: &Json| {
-            let kind = crate::helm::funcs::json_kind(json);
-            fault(format!(
-                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into Go struct field \
-                 Metadata.{name}"
-            ))
-        };
-        let text = |name: &str, into: &mut String| match fields.get(name) {
-            None | Some(Json::Null) => Ok(()),
-            Some(Json::String(text)) => {
-                *into = sanitize(text);
-                Ok(())
-            }
-            // Go's reader makes strings of plain scalars where strings are wanted.
-            Some(scalar @ (Json::Bool(_) | Json::Number(_))) => {
-                *into = scalar.to_string();
-                Ok(())
-            }
-            Some(other) => Err(wrong(name, other)),
-        };
-        text("apiVersion", &mut self.api_version)?;
-        text("name", &mut self.name)?;
-        text("version", &mut self.version)?;
-        text("appVersion", &mut self.app_version)?;
-        text("description", &mut self.description)?;
-        text("kubeVersion", &mut self.kube_version)?;
-        text("type", &mut self.kind)?;
+        fields.text("apiVersion", &mut self.api_version)?;
+        fields.text("name", &mut self.name)?;
+        fields.text("version", &mut self.version)?;
+        fields.text("appVersion", &mut self.app_version)?;
+        fields.text("description", &mut self.description)?;
+        fields.text("kubeVersion", &mut self.kube_version)?;
+        fields.text("type", &mut self.kind)?;
         for (name, slot) in ["home", "icon", "condition", "tags"].iter().zip(&mut self.texts) {
-            text(name, slot)?;
+            fields.text(name, slot)?;
         }
-        match fields.get("deprecated") {
+        fields.flag("deprecated", &mut self.deprecated)?;
+        fields.texts("sources", &mut self.sources)?;
+        fields.texts("keywords", &mut self.keywords)?;
+        if let Some(items) = fields.list("maintainers", "[]*v2.Maintainer")? {
+            self.maintainers = items.iter().enumerate().map(maintainer).collect::<Result<_, _>>()?;
+        }
+        match field(fields.of, "annotations") {
             None | Some(Json::Null) => {}
-            Some(Json::Bool(b)) => self.deprecated = *b,
-            Some(other) => return Err(wrong("deprecated", other)),
-        }
-        if let Some(items) = texts(&fields, "sources") {
-            self.sources = items;
-        }
-        if let Some(items) = texts(&fields, "keywords") {
-            self.keywords = items;
-        }
-        if let Some(Json::Array(items)) = fields.get("maintainers") {
-            let part = |item: &Json, key: &str| sanitize(item.get(key).and_then(Json::as_str).unwrap_or_default());
-            self.maintainers =
-                items.iter().map(|item| [part(item, "name"), part(item, "email"), part(item, "url")]).collect();
-        }
-        match fields.get("annotations") {
             Some(Json::Object(annotations)) => {
-                let mut read = Vec::new();
-                for (key, value) in annotations {
-                    match value {
-                        Json::String(text) => read.push((key.clone(), text.clone())),
-                        Json::Null => read.push((key.clone(), String::new())),
-                        Json::Bool(_) | Json::Number(_) => read.push((key.clone(), value.to_string())),
-                        other => return Err(wrong("annotations", other)),
-                    }
-                }
-                self.annotations = Some(read);
+                let read = |(key, value): (&String, &Json)| match text(value) {
+                    Some(text) => Ok((key.clone(), text)),
+                    None => Err(mismatch(value, &format!(".annotations.{key}"), "string")),
+                };
+                self.annotations = Some(annotations.iter().map(read).collect::<Result<_, _>>()?);
             }
-            None | Some(Json::Null) => {}
-            Some(other) => return Err(wrong("annotations", other)),
+            Some(other) => return Err(mismatch(other, ".annotations", "map[string]string")),
         }
-        match fields.get("dependencies") {
-            Some(Json::Array(items)) => {
-                self.dependencies = items.iter().map(Dependency::read).collect::<Result<_, _>>()?
-            }
-            None | Some(Json::Null) => {}
-            Some(other) => return Err(wrong("dependencies", other)),
+        if let Some(items) = fields.list("dependencies", "[]*v2.Dependency")? {
+            self.dependencies = items.iter().enumerate().map(Dependency::read).collect::<Result<_, _>>()?;
         }
         Ok(())
+    }
+
+    /// Makes texts printable: spaces become plain ones, and what cannot be printed goes.
+    pub(super) fn sanitize(&mut self) {
+        let Self { name, description, app_version, kube_version, texts, sources, keywords, .. } = self;
+        let single = [name, description, app_version, kube_version];
+        single.into_iter().chain(texts).chain(sources).chain(keywords).for_each(sanitize);
+        self.maintainers.iter_mut().flatten().flatten().for_each(sanitize);
+        for dependency in &mut self.dependencies {
+            let Dependency { name, version, repository, condition, tags, .. } = dependency;
+            [name, version, repository, condition].into_iter().chain(tags).for_each(sanitize);
+        }
     }
 
     /// Helm's own checks.
     pub(super) fn validate(&self) -> Result<(), ChartError> {
         let invalid = |reason: String| Err(ChartError::Invalid(format!("chart.metadata.{reason}")));
+        if self.api_version.is_empty() {
+            return invalid("apiVersion is required".to_owned());
+        }
         if self.name.is_empty() {
             return invalid("name is required".to_owned());
         }
@@ -192,8 +233,14 @@ impl Metadata {
         if !matches!(self.kind.as_str(), "" | "application" | "library") {
             return invalid("type must be application or library".to_owned());
         }
+        if self.maintainers.contains(&None) {
+            return Err(ChartError::Invalid("maintainers must not contain empty or null nodes".to_owned()));
+        }
         let mut keys = Vec::new();
         for dependency in &self.dependencies {
+            if dependency.is_null {
+                return Err(ChartError::Invalid("dependencies must not contain empty or null nodes".to_owned()));
+            }
             let valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
             if !dependency.alias.chars().all(valid) {
                 return Err(ChartError::Invalid(format!(
@@ -214,28 +261,33 @@ impl Metadata {
     }
 }
 
-fn texts(fields: &Table, name: &str) -> Option<Vec<String>> {
-    let items = fields.get(name)?.as_array()?;
-    Some(items.iter().map(|item| sanitize(item.as_str().unwrap_or_default())).collect())
-}
-
 impl Dependency {
     /// The name the dependency is known by in the parent.
     pub fn key(&self) -> &str {
         if self.alias.is_empty() { &self.name } else { &self.alias }
     }
 
-    fn read(json: &Json) -> Result<Self, ChartError> {
-        let Json::Object(fields) = json else {
-            return Err(ChartError::Invalid("dependencies must not contain empty or null nodes".to_owned()));
+    /// What a decoded file says; a null has no name, which is refused later.
+    pub(super) fn read((i, json): (usize, &Json)) -> Result<Self, String> {
+        let path = format!(".dependencies.{i}");
+        let fields = match json {
+            Json::Null => return Ok(Self { is_null: true, ..Self::default() }),
+            Json::Object(fields) => Fields { of: fields, path },
+            other => return Err(mismatch(other, &path, "v2.Dependency")),
         };
-        let text = |name: &str| sanitize(fields.get(name).and_then(Json::as_str).unwrap_or_default());
+        let mut read = Self::default();
+        fields.text("name", &mut read.name)?;
+        fields.text("version", &mut read.version)?;
+        fields.text("repository", &mut read.repository)?;
+        fields.text("condition", &mut read.condition)?;
+        fields.text("alias", &mut read.alias)?;
+        fields.texts("tags", &mut read.tags)?;
+        fields.flag("enabled", &mut false)?;
         let plain = |json: Option<&Json>| match json {
-            Some(Json::String(text)) => text.clone(),
             None | Some(Json::Null) => "<nil>".to_owned(),
-            Some(other) => other.to_string(),
+            Some(other) => shown('v', &Value::from(other)),
         };
-        let imports = fields.get("import-values").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let imports = fields.list("import-values", "[]interface {}")?.unwrap_or_default();
         let imports = imports.iter().filter_map(|item| match item {
             Json::String(name) => Some(ImportValues::Exports(name.clone())),
             Json::Object(paths) => {
@@ -243,14 +295,7 @@ impl Dependency {
             }
             _ => None,
         });
-        Ok(Self {
-            name: text("name"),
-            version: text("version"),
-            repository: text("repository"),
-            condition: text("condition"),
-            tags: texts(fields, "tags").unwrap_or_default(),
-            import_values: imports.collect(),
-            alias: text("alias"),
-        })
+        read.import_values = imports.collect();
+        Ok(read)
     }
 }

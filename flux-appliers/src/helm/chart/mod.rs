@@ -21,6 +21,7 @@ use super::template::ParseError;
 use super::template::parse::parse;
 use super::template::set::Parsed;
 use super::values::Table;
+use super::warning::Warning;
 
 /// One file of a chart, its name relative to the chart.
 #[derive(Clone)]
@@ -47,6 +48,8 @@ pub struct Chart {
     templates: Vec<ChartFile>,
     files: Vec<ChartFile>,
     dependencies: Vec<Arc<Chart>>,
+    /// What there was to remark when it was read, its dependencies included.
+    warnings: Vec<Warning>,
     /// Parsed templates by the path of the chart among its parents, which is part of their names.
     parsed: Mutex<HashMap<String, ParsedFiles>>,
 }
@@ -79,6 +82,11 @@ impl Chart {
         &self.dependencies
     }
 
+    /// What Helm would remark when it reads the chart.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
     pub(crate) fn schema(&self) -> Option<&Bytes> {
         self.schema.as_ref()
     }
@@ -97,8 +105,8 @@ impl Chart {
                 continue;
             }
             let name = format!("{path}/{}", file.name);
-            let text = String::from_utf8_lossy(&file.data);
-            let templates = parse(&name, &text, &super::funcs::HelmFunctions).map_err(|error| (name.clone(), error))?;
+            let templates =
+                parse(&name, &file.data, &super::funcs::HelmFunctions).map_err(|error| (name.clone(), error))?;
             files.push((name, Parsed::new(templates)));
         }
         let files = Arc::new(files);

@@ -2,7 +2,7 @@
 
 use crate::helm::template::Value;
 use crate::helm::template::gofmt::sprint;
-use crate::helm::template::number::{parse_float, parse_int};
+use crate::helm::template::number;
 
 /// `cast.ToInt64`
 pub(crate) fn to_int(value: &Value) -> i64 {
@@ -10,10 +10,29 @@ pub(crate) fn to_int(value: &Value) -> i64 {
         Value::Int(i) | Value::Int64(i) => *i,
         Value::Uint8(u) => i64::from(*u),
         Value::Uint64(u) => *u as i64,
-        Value::Float(f) => *f as i64,
+        Value::Float(f) => float_to_int(*f),
         Value::Bool(b) => i64::from(*b),
-        Value::Str(text) => parse_int(&without_zero_decimals(&text.to_str())).unwrap_or(0),
+        // Of named types only months and days of the week count.
+        Value::Native(native) if native.kind() == "int" => native.underlying().map_or(0, |value| to_int(&value)),
+        Value::Str(text) => number::parse_int(&without_zero_decimals(&text.to_str())).unwrap_or(0),
         _ => 0,
+    }
+}
+
+/// A float cut to a whole number; one out of range becomes the least, as on the processors Go runs on.
+fn float_to_int(float: f64) -> i64 {
+    let fits = float >= i64::MIN as f64 && float < i64::MAX as f64;
+    if fits { float as i64 } else { i64::MIN }
+}
+
+/// Go's `strconv.ParseFloat`.
+pub(crate) fn parse_float(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text).to_ascii_lowercase();
+    match unsigned.as_str() {
+        "inf" | "infinity" if text.starts_with('-') => Some(f64::NEG_INFINITY),
+        "inf" | "infinity" => Some(f64::INFINITY),
+        "nan" if unsigned.len() == text.len() => Some(f64::NAN),
+        _ => number::parse_float(text),
     }
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use p256::elliptic_curve::sec1::ToEncodedPoint as _;
 use rand_core::{CryptoRng, RngCore};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -19,6 +20,7 @@ use super::args::{Args, Outcome};
 use crate::helm::host::Entropy;
 use crate::helm::template::error::CallError;
 use crate::helm::template::exec::Runtime;
+use crate::helm::template::gofmt::shown;
 use crate::helm::template::{Function, List, Native, Type, Value};
 
 const CERTIFICATE: &str = "sprig.certificate";
@@ -170,9 +172,13 @@ fn ecdsa_key(rt: &mut Runtime<'_>) -> Result<Key, CallError> {
 }
 
 fn of_ecdsa(key: &p256::SecretKey) -> Result<Key, CallError> {
-    let fail = failed("error encoding ecdsa key");
-    let sec1 = key.to_sec1_der().map_err(|error| fail(error.to_string()))?;
-    let pkcs8 = key.to_pkcs8_der().map_err(|error| fail(error.to_string()))?;
+    // RFC 5915 with the curve named, without which Go does not read it: this, the key, the curve, the public key.
+    const START: [u8; 7] = [0x30, 0x77, 2, 1, 1, 4, 0x20];
+    const CURVE: [u8; 12] = [0xa0, 0x0a, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
+    const PUBLIC: [u8; 5] = [0xa1, 0x44, 3, 0x42, 0];
+    let public = key.public_key().to_encoded_point(false);
+    let sec1 = [&START[..], &key.to_bytes(), &CURVE, &PUBLIC, public.as_bytes()].concat();
+    let pkcs8 = key.to_pkcs8_der().map_err(|error| failed("error encoding ecdsa key")(error.to_string()))?;
     Ok(Key { pem: pem("EC PRIVATE KEY", &sec1), pkcs8: pkcs8.as_bytes().to_vec() })
 }
 
@@ -260,17 +266,16 @@ fn leaf(rt: &mut Runtime<'_>, args: &[Value], key: Key, ca: Option<&Value>) -> O
     let args = Args(args);
     let mut params = params(rt, &args.text(0), args.int(3))?;
     for address in texts(&args.any(1)) {
-        let Ok(text) = address else {
-            return Err("error parsing ip: not a string".into());
-        };
+        let text = address.map_err(|shown| format!("error parsing ip: {shown} is not a string"))?;
         let address: IpAddr = text.parse().map_err(|_| format!("error parsing ip: {text}"))?;
         params.subject_alt_names.push(SanType::IpAddress(address));
     }
     for name in texts(&args.any(2)) {
-        let Ok(text) = name else {
-            return Err("error processing alternate dns name: not a string".into());
-        };
-        let name = text.as_str().try_into().map_err(|_| format!("x509: {text:?} cannot be encoded as an IA5String"))?;
+        let text = name.map_err(|shown| format!("error processing alternate dns name: {shown} is not a string"))?;
+        let name = text
+            .as_str()
+            .try_into()
+            .map_err(|_| format!("error creating certificate: x509: {text:?} cannot be encoded as an IA5String"))?;
         params.subject_alt_names.push(SanType::DnsName(name));
     }
     match ca.and_then(|ca| ca.downcast::<Certificate>()) {
@@ -279,7 +284,8 @@ fn leaf(rt: &mut Runtime<'_>, args: &[Value], key: Key, ca: Option<&Value>) -> O
     }
 }
 
-fn texts(list: &Value) -> Vec<Result<String, ()>> {
+/// The texts in a list; what is none, as it prints.
+fn texts(list: &Value) -> Vec<Result<String, String>> {
     let items = match list {
         Value::List(list) => List::items(list).to_vec(),
         _ => Vec::new(),
@@ -288,7 +294,7 @@ fn texts(list: &Value) -> Vec<Result<String, ()>> {
         .iter()
         .map(|item| match item {
             Value::Str(text) => Ok(text.to_str().into_owned()),
-            _ => Err(()),
+            other => Err(shown('v', other)),
         })
         .collect()
 }

@@ -3,18 +3,25 @@
 use aes::Aes256;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cbc::cipher::block_padding::Pkcs7;
+use cbc::cipher::block_padding::{NoPadding, Pkcs7};
 use cbc::cipher::{BlockDecryptMut, BlockEncryptMut, KeyIvInit};
 use hmac::Mac;
 use sha1::Sha1;
 use sha2_10::{Digest, Sha256, Sha512};
 
 use super::args::{Args, Outcome};
+use super::base;
 use crate::helm::template::exec::Runtime;
-use crate::helm::template::{Function, Type, Value};
+use crate::helm::template::{Abort, Function, Type, Value};
 
 const STR: &[Type] = &[Type::Str];
 const STR2: &[Type] = &[Type::Str, Type::Str];
+
+/// What hashing a password costs of a render's steps; a tenth of a second is a lot of work.
+const BCRYPT_STEPS: u64 = 100_000;
+
+/// What deriving a password costs: it takes longer still, and 32 MiB.
+const SCRYPT_STEPS: u64 = 250_000;
 
 /// The work factor of Go's bcrypt.
 const BCRYPT_COST: u32 = 10;
@@ -24,14 +31,14 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("sha256sum", STR, |_, args| Ok(Value::text(hex(&Sha256::digest(Args(args).bytes(0)))))),
     Function::new("sha512sum", STR, |_, args| Ok(Value::text(hex(&Sha512::digest(Args(args).bytes(0)))))),
     Function::new("adler32sum", STR, |_, args| Ok(Value::text(adler32(Args(args).bytes(0)).to_string()))),
-    Function::new("bcrypt", STR, |rt, args| Ok(Value::text(bcrypt(rt, Args(args).bytes(0))))),
+    Function::new("bcrypt", STR, |rt, args| Ok(Value::text(bcrypt(rt, Args(args).bytes(0))?))),
     Function::new("htpasswd", STR2, |rt, args| {
         let args = Args(args);
         let user = args.text(0);
         if user.contains(':') {
             return Ok(Value::text(format!("invalid username: {user}")));
         }
-        Ok(Value::text(format!("{user}:{}", bcrypt(rt, args.bytes(1)))))
+        Ok(Value::text(format!("{user}:{}", bcrypt(rt, args.bytes(1))?)))
     }),
     Function::new("derivePassword", &[Type::Uint32, Type::Str, Type::Str, Type::Str, Type::Str], derive_password),
     Function::new("encryptAES", STR2, encrypt),
@@ -51,7 +58,12 @@ fn adler32(bytes: &[u8]) -> u32 {
     b << 16 | a
 }
 
-fn bcrypt(rt: &Runtime<'_>, password: &[u8]) -> String {
+fn bcrypt(rt: &mut Runtime<'_>, password: &[u8]) -> Result<String, Abort> {
+    rt.budget.steps(BCRYPT_STEPS)?;
+    Ok(hash(rt, password))
+}
+
+fn hash(rt: &Runtime<'_>, password: &[u8]) -> String {
     if password.len() > 72 {
         let reason = "bcrypt: password length exceeds 72 bytes";
         return format!("failed to encrypt string with bcrypt: {reason}");
@@ -114,13 +126,14 @@ fn password_characters(class: u8) -> &'static [u8] {
 }
 
 /// The Master Password algorithm.
-fn derive_password(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
+fn derive_password(rt: &mut Runtime<'_>, args: &[Value]) -> Outcome {
     const SCOPE: &[u8] = b"com.lyndir.masterpassword";
     let args = Args(args);
     let kind = args.text(1);
     let Some(templates) = password_templates(&kind) else {
         return Ok(Value::text(format!("cannot find password template {kind}")));
     };
+    rt.budget.steps(SCRYPT_STEPS)?;
     let (password, user, site) = (args.bytes(2), args.bytes(3), args.bytes(4));
     let salt = [SCOPE, &(user.len() as u32).to_be_bytes(), user].concat();
     let mut key = [0u8; 64];
@@ -172,17 +185,29 @@ fn encrypt(rt: &mut Runtime<'_>, args: &[Value]) -> Outcome {
 
 fn decrypt(args: &[Value]) -> Outcome {
     let args = Args(args);
-    if args.bytes(1).is_empty() {
+    let text = args.bytes(1);
+    if text.is_empty() {
         return Ok(Value::text(""));
     }
-    let data = STANDARD.decode(args.bytes(1)).map_err(|_| "illegal base64 data")?;
+    let data = base::decode64(text)?;
     let Some((iv, data)) = data.split_first_chunk::<16>() else {
-        return Err("runtime error: slice bounds out of range".into());
+        let capacity = text.len() / 4 * 3;
+        return Err(format!("runtime error: slice bounds out of range [:16] with capacity {capacity}").into());
     };
-    if data.is_empty() || !data.len().is_multiple_of(16) {
+    if !data.len().is_multiple_of(16) {
         return Err("crypto/cipher: input not full blocks".into());
     }
     let cipher = cbc::Decryptor::<Aes256>::new(&aes_key(args.bytes(0)).into(), iv.into());
-    let plain = cipher.decrypt_padded_vec_mut::<Pkcs7>(data).map_err(|_| "runtime error: slice bounds out of range")?;
-    Ok(Value::text(plain))
+    let plain = cipher.decrypt_padded_vec_mut::<NoPadding>(data).map_err(|error| error.to_string())?;
+    // The last byte says how many to drop; nobody checks what they are.
+    let Some(padding) = plain.last() else {
+        return Err("runtime error: index out of range [-1]".into());
+    };
+    match plain.len().checked_sub(usize::from(*padding)) {
+        Some(length) => Ok(Value::text(plain.get(..length).unwrap_or_default())),
+        None => {
+            let end = plain.len() as i64 - i64::from(*padding);
+            Err(format!("runtime error: slice bounds out of range [:{end}]").into())
+        }
+    }
 }

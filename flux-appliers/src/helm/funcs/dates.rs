@@ -1,7 +1,7 @@
 //! Dates.
 
 use super::args::{Args, Outcome};
-use super::time::{self, Duration, Time};
+use super::time::{self, Duration, Time, Zone};
 use crate::helm::template::exec::Runtime;
 use crate::helm::template::{Function, Type, Value};
 
@@ -35,7 +35,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
     Function::new("unixEpoch", &[Type::Native("time.Time")], |_, args| {
         let date = Args(args).any(0);
-        Ok(Value::text(date.downcast::<Time>().map_or(0, |time| time.instant.as_second()).to_string()))
+        Ok(Value::text(date.downcast::<Time>().map_or(0, |time| time.seconds).to_string()))
     }),
     Function::new("ago", ANY, |rt, args| {
         let then = instant(rt, &Args(args).any(0));
@@ -47,7 +47,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
             Value::Int64(seconds) => seconds,
             _ => 0,
         };
-        Ok(Value::text(Duration(seconds.saturating_mul(1_000_000_000)).to_string()))
+        Ok(Value::text(Duration(seconds.wrapping_mul(1_000_000_000)).to_string()))
     }),
     Function::new("durationRound", ANY, |rt, args| {
         let value = Args(args).any(0);
@@ -61,19 +61,19 @@ pub(super) static FUNCTIONS: &[Function] = &[
 ];
 
 fn now(rt: &Runtime<'_>) -> Time {
-    Time::unix(rt.host.now.unix_seconds(), rt.zone.clone())
+    Time::unix(rt.host.now.unix_seconds(), Zone::Local(rt.zone.clone()))
 }
 
 /// A date given as a time or as seconds since 1970; anything else is now.
 fn instant(rt: &Runtime<'_>, date: &Value) -> Time {
     match date {
-        Value::Int(seconds) | Value::Int64(seconds) => Time::unix(*seconds, rt.zone.clone()),
+        Value::Int(seconds) | Value::Int64(seconds) => Time::unix(*seconds, Zone::Local(rt.zone.clone())),
         other => other.downcast::<Time>().cloned().unwrap_or_else(|| now(rt)),
     }
 }
 
 fn format(rt: &Runtime<'_>, layout: &str, date: &Value, zone: &str) -> Outcome {
-    let time = Time { zone: time::zone(zone, &rt.zone), ..instant(rt, date) };
+    let time = Time { zone: Zone::find(zone, &rt.zone), ..instant(rt, date) };
     Ok(Value::text(time.format(layout)))
 }
 
@@ -84,9 +84,7 @@ fn in_zone(rt: &mut Runtime<'_>, args: &[Value]) -> Outcome {
 
 fn modify(args: &[Value]) -> Result<Value, String> {
     let text = Args(args).text(0);
-    let Some(duration) = Duration::parse(&text) else {
-        return Err(format!("time: invalid duration {}", crate::helm::template::gofmt::quote(text.as_bytes())));
-    };
+    let duration = Duration::parse(&text)?;
     let date = Args(args).any(1);
     Ok(date.downcast::<Time>().map(|time| time.plus(duration)).unwrap_or_else(Time::zero).value())
 }

@@ -5,6 +5,7 @@ use super::cast::to_text;
 use super::merge::merge;
 use crate::helm::template::error::CallError;
 use crate::helm::template::exec::Runtime;
+use crate::helm::template::measure::measure;
 use crate::helm::template::{Elements, Entries, Function, List, Map, Str, Type, Value};
 
 const MAP: &[Type] = &[Type::Map];
@@ -62,8 +63,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::variadic("mustMerge", MAP, Type::Map, |rt, args| merge(rt, args, false)),
     Function::variadic("mergeOverwrite", MAP, Type::Map, |rt, args| merge(rt, args, true)),
     Function::variadic("mustMergeOverwrite", MAP, Type::Map, |rt, args| merge(rt, args, true)),
-    Function::new("deepCopy", &[Type::Any], |rt, args| deep_copy(rt, &Args(args).any(0), 0)),
-    Function::new("mustDeepCopy", &[Type::Any], |rt, args| deep_copy(rt, &Args(args).any(0), 0)),
+    Function::new("deepCopy", &[Type::Any], |rt, args| deep_copy(rt, &Args(args).any(0), 0)).unfolding(),
+    Function::new("mustDeepCopy", &[Type::Any], |rt, args| deep_copy(rt, &Args(args).any(0), 0)).unfolding(),
     Function::variadic("dig", &[], Type::Any, |_, args| dig(args)),
 ];
 
@@ -81,7 +82,10 @@ fn as_text(value: &Value) -> Option<&Str> {
     }
 }
 
-fn dict(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
+fn dict(rt: &mut Runtime<'_>, args: &[Value]) -> Outcome {
+    for key in args.iter().step_by(2) {
+        measure(&mut rt.budget, key)?;
+    }
     let pairs = args.chunks(2).map(|pair| match pair {
         [Value::Str(key), value] => (key.clone(), value.clone()),
         [key, value] => (Str::from(to_text(key)), value.clone()),
@@ -95,7 +99,7 @@ fn set(rt: &mut Runtime<'_>, args: &[Value]) -> Outcome {
     let [map, Value::Str(key), value] = args else {
         return Err(CallError::nil_pointer());
     };
-    let Value::Map(target) = map else {
+    let Some(target) = as_map(map).filter(|target| !target.is_nil()) else {
         return Err("assignment to entry in nil map".into());
     };
     rt.tie(target, value);
@@ -109,21 +113,28 @@ fn deep_copy(rt: &mut Runtime<'_>, value: &Value, depth: usize) -> Outcome {
     }
     rt.budget.step()?;
     Ok(match value {
+        Value::Nil | Value::Invalid => return Err("reflect: call of reflect.Value.Type on zero Value".into()),
+        // Unexported fields do not come along.
+        Value::Native(native) => native.copied().unwrap_or_else(|| value.clone()),
         Value::List(list) if list.is_nil() => value.clone(),
         Value::List(list) => {
-            let items: Result<Vec<_>, _> = list.items().iter().map(|item| deep_copy(rt, item, depth + 1)).collect();
+            let items: Result<Vec<_>, _> = list.items().iter().map(|item| copy_element(rt, item, depth + 1)).collect();
             Value::List(List::new(list.elements, items?))
         }
         Value::Map(map) => {
             let mut entries = Entries::new();
             for (key, item) in map.entries() {
-                let item = deep_copy(rt, &item, depth + 1)?;
+                let item = copy_element(rt, &item, depth + 1)?;
                 entries.insert(key, item);
             }
             Value::Map(Map::new(map.kind, entries))
         }
         other => other.clone(),
     })
+}
+
+fn copy_element(rt: &mut Runtime<'_>, value: &Value, depth: usize) -> Outcome {
+    if value.is_nothing() { Ok(Value::Nil) } else { deep_copy(rt, value, depth) }
 }
 
 fn dig(args: &[Value]) -> Outcome {

@@ -1,7 +1,8 @@
 //! Durations as numbers.
 
 use super::args::Args;
-use super::time::Duration;
+use super::cast::parse_float;
+use super::time::{Duration, HOUR, MINUTE, SECOND};
 use crate::helm::template::error::CallError;
 use crate::helm::template::gofmt::{format_float, quote};
 use crate::helm::template::{Function, Type, Value};
@@ -11,11 +12,11 @@ const ANY2: &[Type] = &[Type::Any, Type::Any];
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("mustToDuration", ANY, |_, args| Ok(duration(args, 0)?.value())),
-    Function::new("durationSeconds", ANY, |_, args| Ok(float(args, 1e9))),
-    Function::new("durationMinutes", ANY, |_, args| Ok(float(args, 6e10))),
-    Function::new("durationHours", ANY, |_, args| Ok(float(args, 3.6e12))),
-    Function::new("durationDays", ANY, |_, args| Ok(float(args, 3.6e12 * 24.0))),
-    Function::new("durationWeeks", ANY, |_, args| Ok(float(args, 3.6e12 * 24.0 * 7.0))),
+    Function::new("durationSeconds", ANY, |_, args| Ok(Value::Float(units(args, SECOND)))),
+    Function::new("durationMinutes", ANY, |_, args| Ok(Value::Float(units(args, MINUTE)))),
+    Function::new("durationHours", ANY, |_, args| Ok(Value::Float(units(args, HOUR)))),
+    Function::new("durationDays", ANY, |_, args| Ok(Value::Float(units(args, HOUR) / 24.0))),
+    Function::new("durationWeeks", ANY, |_, args| Ok(Value::Float(units(args, HOUR) / 24.0 / 7.0))),
     Function::new("durationMilliseconds", ANY, |_, args| Ok(whole(args, 1_000_000))),
     Function::new("durationMicroseconds", ANY, |_, args| Ok(whole(args, 1_000))),
     Function::new("durationNanoseconds", ANY, |_, args| Ok(whole(args, 1))),
@@ -36,12 +37,12 @@ fn duration(args: &[Value], index: usize) -> Result<Duration, CallError> {
             if text.is_empty() {
                 return Err("empty duration".into());
             }
-            if let Some(duration) = Duration::parse(text) {
+            if let Ok(duration) = Duration::parse(text) {
                 return Ok(duration);
             }
-            match text.parse::<f64>() {
-                Ok(seconds) => of_seconds(seconds),
-                Err(_) => Err(format!("could not parse duration {}", quote(whole.as_bytes())).into()),
+            match parse_float(text) {
+                Some(seconds) => of_seconds(seconds),
+                None => Err(format!("could not parse duration {}", quote(whole.as_bytes())).into()),
             }
         }
         Value::Nil | Value::Invalid => Err("invalid duration".into()),
@@ -68,8 +69,8 @@ fn of_seconds(seconds: f64) -> Result<Duration, CallError> {
     Ok(Duration((seconds * 1e9) as i64))
 }
 
-fn float(args: &[Value], unit: f64) -> Value {
-    Value::Float(duration(args, 0).map_or(0.0, |duration| duration.0 as f64 / unit))
+fn units(args: &[Value], unit: i64) -> f64 {
+    duration(args, 0).map_or(0.0, |duration| duration.in_units(unit))
 }
 
 fn whole(args: &[Value], unit: i64) -> Value {

@@ -6,10 +6,11 @@ use flux_core::yaml::{self, Layout, ReadOptions};
 use serde_json::Value as Json;
 
 use super::args::{Args, Outcome};
-use super::json::{Style, from_json, to_json, to_json_floats, to_json_value};
-use super::toml;
+use super::json::{self, Style, to_json, to_json_value};
+use super::{base, toml, yaml_pretty};
+use crate::helm::template::error::CallError;
 use crate::helm::template::exec::Runtime;
-use crate::helm::template::{Entries, Function, Str, Type, Value};
+use crate::helm::template::{Elements, Entries, Function, List, Map, MapKind, Str, Type, Value};
 
 const ANY: &[Type] = &[Type::Any];
 const STR: &[Type] = &[Type::Str];
@@ -18,69 +19,81 @@ const PRETTY: Style = Style { pretty: true, raw: false };
 const RAW: Style = Style { pretty: false, raw: true };
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("toYaml", ANY, |_, args| {
-        Ok(Value::text(to_yaml(&Args(args).any(0), Layout::Sigs).unwrap_or_default()))
-    }),
-    Function::new("mustToYaml", ANY, |_, args| Ok(Value::text(to_yaml(&Args(args).any(0), Layout::Sigs)?))),
+    Function::new("toYaml", ANY, |_, args| Ok(Value::text(to_yaml(&Args(args).any(0)).unwrap_or_default())))
+        .unfolding(),
+    Function::new("mustToYaml", ANY, |_, args| Ok(Value::text(to_yaml(&Args(args).any(0))?))).unfolding(),
     Function::new("toYamlPretty", ANY, |_, args| {
-        Ok(Value::text(to_yaml(&Args(args).any(0), Layout::Wide).unwrap_or_default()))
-    }),
+        Ok(Value::text(yaml_pretty::write(&Args(args).any(0)).unwrap_or_default()))
+    })
+    .unfolding(),
     Function::new("fromYaml", STR, |rt, args| object_or_error(rt, yaml_value(args))),
     Function::new("fromYamlArray", STR, |rt, args| array_or_error(rt, yaml_value(args))),
-    Function::new("toJson", ANY, |_, args| Ok(Value::text(to_json(&Args(args).any(0), PLAIN).unwrap_or_default()))),
-    Function::new("mustToJson", ANY, |_, args| Ok(Value::text(to_json(&Args(args).any(0), PLAIN)?))),
+    Function::new("toJson", ANY, |_, args| Ok(Value::text(to_json(&Args(args).any(0), PLAIN).unwrap_or_default())))
+        .unfolding(),
+    Function::new("mustToJson", ANY, |_, args| Ok(Value::text(to_json(&Args(args).any(0), PLAIN)?))).unfolding(),
     Function::new("toPrettyJson", ANY, |_, args| {
         Ok(Value::text(to_json(&Args(args).any(0), PRETTY).unwrap_or_default()))
-    }),
-    Function::new("mustToPrettyJson", ANY, |_, args| Ok(Value::text(to_json(&Args(args).any(0), PRETTY)?))),
-    Function::new("toRawJson", ANY, |_, args| Ok(Value::text(to_json(&Args(args).any(0), RAW)?))),
-    Function::new("mustToRawJson", ANY, |_, args| Ok(Value::text(to_json(&Args(args).any(0), RAW)?))),
+    })
+    .unfolding(),
+    Function::new("mustToPrettyJson", ANY, |_, args| Ok(Value::text(to_json(&Args(args).any(0), PRETTY)?))).unfolding(),
+    Function::new("toRawJson", ANY, |_, args| Ok(Value::text(to_json(&Args(args).any(0), RAW)?))).unfolding(),
+    Function::new("mustToRawJson", ANY, |_, args| Ok(Value::text(to_json(&Args(args).any(0), RAW)?))).unfolding(),
     Function::new("fromJson", STR, |rt, args| object_or_error(rt, json_value(args, "json: "))),
     Function::new("fromJsonArray", STR, |rt, args| array_or_error(rt, json_value(args, "json: "))),
-    Function::new("mustFromJson", STR, |_, args| Ok(Value::from(&from_json(&Args(args).text(0))?))),
-    Function::new("toToml", ANY, |_, args| {
-        Ok(Value::text(toml::write(&Args(args).any(0)).unwrap_or_else(|error| error)))
-    }),
-    Function::new("mustToToml", ANY, |_, args| Ok(Value::text(toml::write(&Args(args).any(0))?))),
+    Function::new("mustFromJson", STR, |_, args| Ok(Value::from(&json::read(Args(args).bytes(0))?))),
+    Function::new("toToml", ANY, |_, args| Ok(Value::text(to_toml(args)?.unwrap_or_else(|error| error)))).unfolding(),
+    Function::new("mustToToml", ANY, |_, args| Ok(Value::text(to_toml(args)??))).unfolding(),
     Function::new("fromToml", STR, |_, args| {
         Ok(toml::read(&Args(args).text(0)).unwrap_or_else(|error| error_map(&error)))
     }),
     Function::new("b64enc", STR, |_, args| Ok(Value::text(STANDARD.encode(Args(args).bytes(0))))),
     Function::new("b64dec", STR, |_, args| {
-        Ok(Value::text(b64_decode(Args(args).bytes(0)).unwrap_or_else(String::into_bytes)))
+        Ok(Value::text(base::decode64(Args(args).bytes(0)).unwrap_or_else(String::into_bytes)))
     }),
-    Function::new("b32enc", STR, |_, args| Ok(Value::text(b32_encode(Args(args).bytes(0))))),
+    Function::new("b32enc", STR, |_, args| Ok(Value::text(base::encode32(Args(args).bytes(0))))),
     Function::new("b32dec", STR, |_, args| {
-        Ok(Value::text(b32_decode(Args(args).bytes(0)).unwrap_or_else(String::into_bytes)))
+        Ok(Value::text(base::decode32(Args(args).bytes(0)).unwrap_or_else(String::into_bytes)))
     }),
 ];
 
 /// `toYaml`: without the last line break.
-pub(crate) fn to_yaml(value: &Value, layout: Layout) -> Result<String, String> {
-    // Only the pretty writer sees Go's floats; the other sees the numbers of JSON.
-    let json = if layout == Layout::Sigs { to_json_value(value) } else { to_json_floats(value) };
-    let mut text = yaml::write(&json?, layout);
+pub(crate) fn to_yaml(value: &Value) -> Result<String, String> {
+    let json = to_json_value(value).map_err(|error| format!("error marshaling into JSON: {error}"))?;
+    let mut text = yaml::write(&json, Layout::Sigs);
     if text.ends_with('\n') {
         text.pop();
     }
     Ok(text)
 }
 
+/// TOML; of nil Go cannot even ask the type.
+fn to_toml(args: &[Value]) -> Result<Result<String, String>, CallError> {
+    let value = Args(args).any(0);
+    if value.is_nothing() {
+        return Err("reflect: call of reflect.Value.Type on zero Value".into());
+    }
+    Ok(toml::write(&value))
+}
+
 struct Decoded {
     value: Json,
     /// What Go's decoder puts before its complaint about a wrong type.
     prefix: &'static str,
+    /// Whether null takes the place of an empty container.
+    null_is_nil: bool,
 }
 
 fn yaml_value(args: &[Value]) -> Result<Decoded, String> {
     match yaml::read(Args(args).bytes(0), &ReadOptions::default()) {
-        Ok(value) => Ok(Decoded { value, prefix: "error unmarshaling JSON: while decoding JSON: json: " }),
+        Ok(value) => {
+            Ok(Decoded { value, prefix: "error unmarshaling JSON: while decoding JSON: json: ", null_is_nil: false })
+        }
         Err(error) => Err(crate::helm::values::yaml_fault(&error)),
     }
 }
 
 fn json_value(args: &[Value], prefix: &'static str) -> Result<Decoded, String> {
-    from_json(&Args(args).text(0)).map(|value| Decoded { value, prefix })
+    json::read(Args(args).bytes(0)).map(|value| Decoded { value, prefix, null_is_nil: true })
 }
 
 pub(crate) fn json_kind(json: &Json) -> &'static str {
@@ -106,6 +119,7 @@ fn object_or_error(rt: &mut Runtime<'_>, decoded: Result<Decoded, String>) -> Ou
     rt.budget.step()?;
     Ok(match decoded.value {
         Json::Object(_) => Value::from(&decoded.value),
+        Json::Null if decoded.null_is_nil => Value::Map(Map::nil(MapKind::Any)),
         Json::Null => Value::map(Entries::new()),
         other => {
             let (prefix, kind) = (decoded.prefix, json_kind(&other));
@@ -122,6 +136,7 @@ fn array_or_error(rt: &mut Runtime<'_>, decoded: Result<Decoded, String>) -> Out
     rt.budget.step()?;
     Ok(match decoded.value {
         Json::Array(_) => Value::from(&decoded.value),
+        Json::Null if decoded.null_is_nil => Value::List(List::nil(Elements::Any)),
         Json::Null => Value::list(Vec::new()),
         other => {
             let (prefix, kind) = (decoded.prefix, json_kind(&other));
@@ -129,58 +144,4 @@ fn array_or_error(rt: &mut Runtime<'_>, decoded: Result<Decoded, String>) -> Out
             Value::list(vec![Value::text(message)])
         }
     })
-}
-
-/// Go's `base64.StdEncoding`: line breaks are skipped; a fault names its place.
-fn b64_decode(text: &[u8]) -> Result<Vec<u8>, String> {
-    let clean: Vec<u8> = text.iter().copied().filter(|b| !matches!(b, b'\n' | b'\r')).collect();
-    STANDARD.decode(&clean).map_err(|error| {
-        let at = match error {
-            base64::DecodeError::InvalidByte(at, _) => at,
-            base64::DecodeError::InvalidLastSymbol { .. } | base64::DecodeError::InvalidPadding => clean.len(),
-            base64::DecodeError::InvalidLength(_) => clean.len() / 4 * 4,
-        };
-        format!("illegal base64 data at input byte {at}")
-    })
-}
-
-const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-
-fn b32_encode(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len().div_ceil(5) * 8);
-    for chunk in bytes.chunks(5) {
-        let mut block = [0u8; 8];
-        for (slot, byte) in block.iter_mut().skip(3).zip(chunk) {
-            *slot = *byte;
-        }
-        let bits = u64::from_be_bytes(block);
-        let symbols = (chunk.len() * 8).div_ceil(5);
-        for i in 0..8 {
-            let symbol = BASE32.get((bits >> (35 - 5 * i) & 31) as usize).copied().unwrap_or(b'=');
-            out.push(char::from(if i < symbols { symbol } else { b'=' }));
-        }
-    }
-    out
-}
-
-fn b32_decode(text: &[u8]) -> Result<Vec<u8>, String> {
-    let clean: Vec<u8> = text.iter().copied().filter(|b| !matches!(b, b'\n' | b'\r')).collect();
-    let illegal = |at: usize| format!("illegal base32 data at input byte {at}");
-    if !clean.len().is_multiple_of(8) {
-        return Err(illegal(clean.len()));
-    }
-    let mut out = Vec::new();
-    for (block, chunk) in clean.chunks(8).enumerate() {
-        let symbols = chunk.iter().position(|b| *b == b'=').unwrap_or(8);
-        if chunk.iter().skip(symbols).any(|b| *b != b'=') || matches!(symbols, 0 | 1 | 3 | 6) {
-            return Err(illegal(block * 8 + symbols));
-        }
-        let mut bits = 0u64;
-        for (i, byte) in chunk.iter().take(symbols).enumerate() {
-            let value = BASE32.iter().position(|b| b == byte).ok_or_else(|| illegal(block * 8 + i))?;
-            bits |= (value as u64) << (35 - 5 * i);
-        }
-        out.extend(bits.to_be_bytes().iter().skip(3).take(symbols * 5 / 8));
-    }
-    Ok(out)
 }

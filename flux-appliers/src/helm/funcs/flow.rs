@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::args::{Args, Outcome};
 use super::cast::is_empty;
 use super::{HelmFunctions, cast};
@@ -47,7 +49,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         let chosen = if args.get(2).is_some_and(Value::is_true) { 0 } else { 1 };
         Ok(Args(args).any(chosen))
     }),
-    Function::new("toString", ANY, |_, args| Ok(Value::text(cast::to_text(&Args(args).any(0))))),
+    Function::new("toString", ANY, |_, args| Ok(Value::text(cast::to_text(&Args(args).any(0))))).unfolding(),
 ];
 
 fn warning(message: &str) -> CallError {
@@ -96,10 +98,11 @@ fn tpl(rt: &mut Runtime<'_>, args: &[Value]) -> Outcome {
         Some(templates) => Rc::clone(templates),
         None => {
             rt.budget.charge(text.len())?;
-            let templates = parse("gotpl", &text.to_str(), &HelmFunctions).map_err(|error| {
-                let prefix = format!("cannot parse template {}: ", quote(text.as_bytes()));
-                CallError::Context(prefix, Box::new(CallError::Message(error.to_string())))
-            })?;
+            let templates =
+                parse("gotpl", &Bytes::copy_from_slice(text.as_bytes()), &HelmFunctions).map_err(|error| {
+                    let prefix = format!("cannot parse template {}: ", quote(text.as_bytes()));
+                    CallError::Context(prefix, Box::new(CallError::Message(error.to_string())))
+                })?;
             let templates: Rc<Vec<_>> = Rc::new(templates.into_iter().map(Arc::new).collect());
             rt.parsed.insert(text.clone(), Rc::clone(&templates));
             templates

@@ -35,31 +35,38 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("mustInitial", ANY, initial),
     Function::new("reverse", ANY, reverse),
     Function::new("mustReverse", ANY, reverse),
-    Function::new("uniq", ANY, uniq),
-    Function::new("mustUniq", ANY, uniq),
+    Function::new("uniq", ANY, uniq).unfolding(),
+    Function::new("mustUniq", ANY, uniq).unfolding(),
     Function::new("compact", ANY, compact),
     Function::new("mustCompact", ANY, compact),
-    Function::variadic("without", ANY, Type::Any, without),
-    Function::variadic("mustWithout", ANY, Type::Any, without),
-    Function::new("has", ANY2, has),
-    Function::new("mustHas", ANY2, has),
+    Function::variadic("without", ANY, Type::Any, without).unfolding(),
+    Function::variadic("mustWithout", ANY, Type::Any, without).unfolding(),
+    Function::new("has", ANY2, has).unfolding(),
+    Function::new("mustHas", ANY2, has).unfolding(),
     Function::variadic("slice", ANY, Type::Any, slice),
     Function::variadic("mustSlice", ANY, Type::Any, slice),
     Function::variadic("concat", &[], Type::Any, concat),
     Function::new("chunk", &[Type::Int, Type::Any], chunk),
     Function::new("mustChunk", &[Type::Int, Type::Any], chunk),
     Function::new("sortAlpha", ANY, |_, args| {
-        let mut texts = strings_of(&Args(args).any(0));
+        let value = Args(args).any(0);
+        if value.is_nothing() {
+            return Ok(Value::strings(["<nil>"]));
+        }
+        let mut texts = strings_of(&value);
         texts.sort();
         Ok(Value::strings(texts))
-    }),
+    })
+    .unfolding(),
     Function::new("join", &[Type::Str, Type::Any], |rt, args| {
         let args = Args(args);
-        let text = strings_of(&args.any(1)).iter().map(Str::as_bytes).collect::<Vec<_>>().join(args.bytes(0));
-        rt.budget.charge(text.len())?;
-        Ok(Value::text(text))
-    }),
-    Function::new("toStrings", ANY, |_, args| Ok(Value::strings(strings_of(&Args(args).any(0))))),
+        let parts = strings_of(&args.any(1));
+        let size: usize = parts.iter().map(Str::len).sum();
+        rt.budget.admits(size.saturating_add(parts.len().saturating_mul(args.bytes(0).len())))?;
+        Ok(Value::text(parts.iter().map(Str::as_bytes).collect::<Vec<_>>().join(args.bytes(0))))
+    })
+    .unfolding(),
+    Function::new("toStrings", ANY, |_, args| Ok(Value::strings(strings_of(&Args(args).any(0))))).unfolding(),
 ];
 
 /// The elements of anything list-like.
@@ -84,8 +91,9 @@ pub(super) fn strings_of(value: &Value) -> Vec<Str> {
                 other => Str::from(to_text(other)),
             })
             .collect(),
+        Value::Bytes(bytes) => bytes.as_bytes().iter().map(|byte| Str::from(byte.to_string())).collect(),
         Value::Nil | Value::Invalid => Vec::new(),
-        other => vec![Str::from(to_text(other))],
+        _ => vec![Str::from(to_text(value))],
     }
 }
 
@@ -173,6 +181,9 @@ fn has(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
 fn slice(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
     let list = match Args(args).any(0).plain().as_ref() {
         Value::List(list) => list.clone(),
+        Value::Bytes(bytes) => {
+            List::new(Elements::Bytes, bytes.as_bytes().iter().map(|byte| Value::Uint8(*byte)).collect())
+        }
         Value::Nil | Value::Invalid => return Err(CallError::nil_pointer()),
         other => return Err(format!("list should be type of slice or array but {}", other.kind()).into()),
     };
@@ -189,11 +200,13 @@ fn slice(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
     }
 }
 
-fn concat(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
+fn concat(rt: &mut Runtime<'_>, args: &[Value]) -> Outcome {
     let mut all = Vec::new();
     for list in args {
+        rt.budget.charge(size_of_val(all.as_slice()))?;
         match list.plain().as_ref() {
             Value::List(list) => all.extend_from_slice(list.items()),
+            Value::Bytes(bytes) => all.extend(bytes.as_bytes().iter().map(|byte| Value::Uint8(*byte))),
             Value::Nil | Value::Invalid => return Err(CallError::nil_pointer()),
             other => return Err(format!("Cannot concat type {} as list", other.kind()).into()),
         }
@@ -203,10 +216,20 @@ fn concat(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
 
 fn chunk(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
     let items = items(&Args(args).any(1), "chunk")?;
-    let size = usize::try_from(Args(args).int(0)).unwrap_or(0);
-    if size == 0 {
-        return Err("runtime error: makeslice: len out of range".into());
+    let (length, size) = (items.len() as i64, Args(args).int(0));
+    let fault = || CallError::from("runtime error: makeslice: len out of range");
+    if size > 0 {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let chunks = items.chunks(size).map(|chunk| Value::list(chunk.to_vec())).collect();
+        return Ok(Value::List(List::new(Elements::Lists, chunks)));
     }
-    let chunks = items.chunks(size).map(|chunk| Value::list(chunk.to_vec())).collect();
+    // Sprig counts the chunks with floats and does not look at the sign.
+    let count = ((length - 1) as f64 / size as f64).floor() + 1.0;
+    let chunks = match (count, length % size.min(-1)) {
+        _ if size == 0 => return Err(fault()),
+        (count, _) if count < 1.0 => Vec::new(),
+        (_, 0) => return Err(fault()),
+        _ => vec![Value::list(items)],
+    };
     Ok(Value::List(List::new(Elements::Lists, chunks)))
 }

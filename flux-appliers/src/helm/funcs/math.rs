@@ -6,6 +6,7 @@ use super::args::{Args, Outcome};
 use super::cast::{to_float, to_int, to_text};
 use crate::helm::template::error::CallError;
 use crate::helm::template::exec::Runtime;
+use crate::helm::template::gofmt::format_float;
 use crate::helm::template::{Elements, Function, List, Type, Value};
 
 const ANY: &[Type] = &[Type::Any];
@@ -13,7 +14,7 @@ const ANY2: &[Type] = &[Type::Any, Type::Any];
 const INT3: &[Type] = &[Type::Int, Type::Int, Type::Int];
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("atoi", &[Type::Str], |_, args| Ok(Value::Int(Args(args).text(0).parse().unwrap_or(0)))),
+    Function::new("atoi", &[Type::Str], |_, args| Ok(Value::Int(atoi(&Args(args).text(0))))),
     Function::new("int64", ANY, |_, args| Ok(Value::Int64(to_int(&Args(args).any(0))))),
     Function::new("int", ANY, |_, args| Ok(Value::Int(to_int(&Args(args).any(0))))),
     Function::new("float64", ANY, |_, args| Ok(Value::Float(to_float(&Args(args).any(0))))),
@@ -38,23 +39,23 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::variadic("min", ANY, Type::Any, |_, args| {
         Ok(Value::Int64(args.iter().map(to_int).min().unwrap_or_default()))
     }),
-    Function::variadic("maxf", ANY, Type::Any, |_, args| Ok(extreme(args, |a, b| a > b))),
-    Function::variadic("minf", ANY, Type::Any, |_, args| Ok(extreme(args, |a, b| a < b))),
+    Function::variadic("maxf", ANY, Type::Any, |_, args| Ok(extreme(args, f64::INFINITY))),
+    Function::variadic("minf", ANY, Type::Any, |_, args| Ok(extreme(args, f64::NEG_INFINITY))),
     Function::new("ceil", ANY, |_, args| Ok(Value::Float(to_float(&Args(args).any(0)).ceil()))),
     Function::new("floor", ANY, |_, args| Ok(Value::Float(to_float(&Args(args).any(0)).floor()))),
     Function::variadic("round", &[Type::Any, Type::Int], Type::Float, round),
-    Function::new("add1f", ANY, |_, args| Ok(decimals(&[Args(args).any(0), Value::Int(1)], Decimal::add))),
+    Function::new("add1f", ANY, |_, args| decimals(&[Args(args).any(0), Value::Int(1)], Decimal::add)),
     Function::variadic("addf", &[], Type::Any, |_, args| {
         let all: Vec<_> = std::iter::once(Value::Float(0.0)).chain(args.iter().cloned()).collect();
-        Ok(decimals(&all, Decimal::add))
+        decimals(&all, Decimal::add)
     }),
-    Function::variadic("subf", ANY, Type::Any, |_, args| Ok(decimals(args, Decimal::sub))),
-    Function::variadic("mulf", ANY, Type::Any, |_, args| Ok(decimals(args, Decimal::mul))),
+    Function::variadic("subf", ANY, Type::Any, |_, args| decimals(args, Decimal::sub)),
+    Function::variadic("mulf", ANY, Type::Any, |_, args| decimals(args, Decimal::mul)),
     Function::variadic("divf", ANY, Type::Any, |_, args| {
         if args.iter().skip(1).any(|divisor| to_float(divisor) == 0.0) {
             return Err("decimal division by 0".into());
         }
-        Ok(decimals(args, Decimal::div))
+        decimals(args, Decimal::div)
     }),
     Function::new("until", &[Type::Int], |rt, args| {
         let count = Args(args).int(0);
@@ -78,14 +79,29 @@ fn largest(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
     Ok(Value::Int64(args.iter().map(to_int).max().unwrap_or_default()))
 }
 
-fn extreme(args: &[Value], better: fn(f64, f64) -> bool) -> Value {
-    let mut best = args.first().map_or(0.0, to_float);
-    for value in args.iter().skip(1).map(to_float) {
-        if value.is_nan() || better(value, best) {
-            best = value;
-        }
+/// The number nearest to `end`, one of the infinities; where there is one that is none, that one.
+fn extreme(args: &[Value], end: f64) -> Value {
+    let numbers = args.iter().map(to_float);
+    let best = numbers.reduce(|a, b| match (a, b) {
+        _ if a == end || b == end => end,
+        _ if a.is_nan() || b.is_nan() => f64::NAN,
+        // Of two zeros the positive one is larger.
+        _ if a.total_cmp(&b).is_gt() == (end > 0.0) => a,
+        _ => b,
+    });
+    Value::Float(best.unwrap_or(0.0))
+}
+
+/// Go's `strconv.Atoi` without its error: what does not fit is the nearest number that does.
+fn atoi(text: &str) -> i64 {
+    match text.parse::<i64>() {
+        Ok(number) => number,
+        Err(error) => match error.kind() {
+            std::num::IntErrorKind::PosOverflow => i64::MAX,
+            std::num::IntErrorKind::NegOverflow => i64::MIN,
+            _ => 0,
+        },
     }
-    Value::Float(best)
 }
 
 /// Rounds half up, or at another point than a half.
@@ -139,10 +155,19 @@ struct Decimal {
 /// Quotients have this many places.
 const DIVISION_PLACES: i32 = 16;
 
-fn decimals(args: &[Value], op: fn(&Decimal, &Decimal) -> Decimal) -> Value {
-    let mut numbers = args.iter().map(|value| Decimal::of(to_float(value)));
-    let first = numbers.next().unwrap_or_else(|| Decimal::of(0.0));
-    Value::Float(numbers.fold(first, |a, b| op(&a, &b)).to_float())
+fn decimals(args: &[Value], op: fn(&Decimal, &Decimal) -> Decimal) -> Outcome {
+    let mut result: Option<Decimal> = None;
+    for number in args.iter().map(to_float) {
+        if !number.is_finite() {
+            return Err(format!("Cannot create a Decimal from {}", format_float(number, 'g', None)).into());
+        }
+        let number = Decimal::of(number);
+        result = Some(match result {
+            Some(result) => op(&result, &number),
+            None => number,
+        });
+    }
+    Ok(Value::Float(result.map_or(0.0, |result| result.to_float())))
 }
 
 impl Decimal {

@@ -3,7 +3,7 @@
 use super::args::Outcome;
 use crate::helm::template::error::CallError;
 use crate::helm::template::exec::Runtime;
-use crate::helm::template::{Entries, Map, Value};
+use crate::helm::template::{Entries, Map, MapKind, Value};
 
 /// Dicts nested deeper than this are refused: a dict can be made to hold itself.
 const MAX_DEPTH: usize = 500;
@@ -14,8 +14,8 @@ pub(super) fn merge(rt: &mut Runtime<'_>, args: &[Value], overwrite: bool) -> Ou
         return Err(CallError::nil_pointer());
     };
     let target = match first {
-        Value::Map(map) => map.clone(),
-        _ => Map::new(crate::helm::template::MapKind::Any, Entries::new()),
+        Value::Map(map) if !map.is_nil() => map.clone(),
+        _ => Map::new(MapKind::Any, Entries::new()),
     };
     for source in sources {
         if let Value::Map(source) = source {
@@ -39,6 +39,9 @@ fn merge_into(
     }
     if target.is_same(source) {
         return Ok(());
+    }
+    if target.kind == MapKind::Strings && source.kind != MapKind::Strings && !source.is_empty() {
+        return Err("reflect.Value.SetMapIndex: value of type interface {} is not assignable to type string".into());
     }
     for (key, value) in source.entries() {
         rt.budget.step()?;

@@ -4,6 +4,8 @@
 //! conformance data lists them.
 
 mod args;
+mod base;
+mod case;
 mod cast;
 mod certs;
 mod crypto;
@@ -26,6 +28,7 @@ mod time;
 mod toml;
 mod urls;
 mod words;
+mod yaml_pretty;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -36,7 +39,8 @@ use super::template::{Builtins, Function};
 pub(crate) use args::{Args, Outcome};
 pub(crate) use encoding::json_kind;
 pub(crate) use flow::{WARNING_END, WARNING_START, without_no_value};
-pub(crate) use json::to_json_value;
+pub(crate) use json::{read as parse_json, read_first, to_json_value};
+pub(crate) use regex::Pattern;
 
 /// Helm's functions, over Go's.
 pub(crate) struct HelmFunctions;

@@ -21,6 +21,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
         pick(rt, args, &printable)
     }),
     Function::new("randBytes", INT, |rt, args| {
+        if Args(args).int(0) < 0 {
+            return Err("runtime error: makeslice: len out of range".into());
+        }
         let count = count(rt, args)?;
         let mut bytes = vec![0; count];
         rt.host.entropy.fill(&mut bytes);

@@ -20,7 +20,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("kindIs", STR_ANY, |_, args| Ok(Value::Bool(Args(args).text(0) == Args(args).any(1).kind()))),
     Function::new("deepEqual", &[Type::Any, Type::Any], |_, args| {
         Ok(Value::Bool(deep_equal(&Args(args).any(0), &Args(args).any(1))))
-    }),
+    })
+    .unfolding(),
 ];
 
 fn type_is(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
@@ -52,7 +53,8 @@ fn equal_at(a: &Value, b: &Value, depth: usize) -> bool {
         }
         (Value::Map(a), Value::Map(b)) => {
             a.is_same(b)
-                || a.kind == b.kind
+                || a.is_nil() == b.is_nil()
+                    && a.kind == b.kind
                     && a.len() == b.len()
                     && a.entries()
                         .iter()
@@ -62,6 +64,7 @@ fn equal_at(a: &Value, b: &Value, depth: usize) -> bool {
         (Value::Native(x), Value::Native(y)) => {
             x.type_name() == y.type_name()
                 && x.text() == y.text()
+                && x.source() == y.source()
                 && match (x.underlying(), y.underlying()) {
                     (Some(x), Some(y)) => equal_at(&x, &y, depth + 1),
                     (None, None) => {

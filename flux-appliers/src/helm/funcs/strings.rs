@@ -2,7 +2,7 @@
 
 use super::args::{Args, Outcome};
 use super::cast::to_text;
-use super::words;
+use super::{case, words};
 use crate::helm::template::error::CallError;
 use crate::helm::template::exec::Runtime;
 use crate::helm::template::gofmt::{quote, write_value};
@@ -11,12 +11,15 @@ use crate::helm::template::{Entries, Function, Map, MapKind, Str, Type, Value};
 const STR: &[Type] = &[Type::Str];
 const STR2: &[Type] = &[Type::Str, Type::Str];
 const STR3: &[Type] = &[Type::Str, Type::Str, Type::Str];
+/// What one part of a split text takes besides its bytes.
+const PART: usize = 64;
+
 const INT_STR: &[Type] = &[Type::Int, Type::Str];
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("trim", STR, |_, args| on_text(args, 0, |s| s.trim().to_owned())),
-    Function::new("upper", STR, |_, args| on_text(args, 0, str::to_uppercase)),
-    Function::new("lower", STR, |_, args| on_text(args, 0, str::to_lowercase)),
+    Function::new("trim", STR, |_, args| Ok(Value::text(trim(Args(args).bytes(0))))),
+    Function::new("upper", STR, |_, args| on_text(args, 0, |s| s.chars().map(case::upper).collect())),
+    Function::new("lower", STR, |_, args| on_text(args, 0, |s| s.chars().map(case::lower).collect())),
     Function::new("title", STR, |_, args| on_text(args, 0, words::title)),
     Function::new("untitle", STR, |_, args| on_text(args, 0, words::untitle)),
     Function::new("swapcase", STR, |_, args| on_text(args, 0, words::swap_case)),
@@ -24,16 +27,16 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("kebabcase", STR, |_, args| on_text(args, 0, |s| words::delimited(s, '-'))),
     Function::new("camelcase", STR, |_, args| on_text(args, 0, words::pascal_case)),
     Function::new("initials", STR, |_, args| on_text(args, 0, words::initials)),
-    Function::new("nospace", STR, |_, args| on_text(args, 0, |s| s.split_whitespace().collect())),
+    Function::new("nospace", STR, |_, args| Ok(Value::text(words::without_space(Args(args).bytes(0))))),
     Function::new("substr", &[Type::Int, Type::Int, Type::Str], substr),
     Function::new("trunc", INT_STR, trunc),
     Function::new("abbrev", INT_STR, |_, args| {
         let args = Args(args);
-        Ok(Value::text(words::abbreviate(&args.text(1), 0, args.int(0))))
+        Ok(Value::text(words::abbreviate(args.bytes(1), 0, args.int(0))))
     }),
     Function::new("abbrevboth", &[Type::Int, Type::Int, Type::Str], |_, args| {
         let args = Args(args);
-        Ok(Value::text(words::abbreviate(&args.text(2), args.int(0), args.int(1))))
+        Ok(Value::text(words::abbreviate(args.bytes(2), args.int(0), args.int(1))))
     }),
     Function::new("repeat", INT_STR, repeat),
     Function::new("trimAll", STR2, trim_all),
@@ -58,7 +61,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
             other => quote(&to_text(other)),
         });
         Ok(Value::text(quoted.collect::<Vec<_>>().join(" ")))
-    }),
+    })
+    .unfolding(),
     Function::variadic("squote", &[], Type::Any, |_, args| {
         let mut out = Vec::new();
         for value in args.iter().filter(|value| !value.is_nothing()) {
@@ -70,7 +74,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
             out.push(b'\'');
         }
         Ok(Value::text(out))
-    }),
+    })
+    .unfolding(),
     Function::variadic("cat", &[], Type::Any, |_, args| {
         let mut out = Vec::new();
         for (i, value) in args.iter().filter(|value| !value.is_nothing()).enumerate() {
@@ -80,7 +85,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
             write_value(&mut out, value);
         }
         Ok(Value::text(out))
-    }),
+    })
+    .unfolding(),
     Function::new("indent", INT_STR, |rt, args| indented(rt, args, b"")),
     Function::new("nindent", INT_STR, |rt, args| indented(rt, args, b"\n")),
     Function::new("replace", STR3, replace),
@@ -88,24 +94,29 @@ pub(super) static FUNCTIONS: &[Function] = &[
         let args = Args(args);
         Ok(args.any(usize::from(args.int(2) != 1)))
     }),
-    Function::new("split", STR2, |_, args| {
+    Function::new("split", STR2, |rt, args| {
         let (separator, text) = two(args);
+        charge_parts(rt, text, separator)?;
         Ok(numbered(split(text, separator, -1)))
     }),
-    Function::new("splitn", &[Type::Str, Type::Int, Type::Str], |_, args| {
+    Function::new("splitn", &[Type::Str, Type::Int, Type::Str], |rt, args| {
         let args = Args(args);
+        charge_parts(rt, args.bytes(2), args.bytes(0))?;
         Ok(numbered(split(args.bytes(2), args.bytes(0), args.int(1))))
     }),
-    Function::new("splitList", STR2, |_, args| {
+    Function::new("splitList", STR2, |rt, args| {
         let (separator, text) = two(args);
+        charge_parts(rt, text, separator)?;
         Ok(Value::strings(split(text, separator, -1)))
     }),
     Function::new("wrap", INT_STR, |_, args| {
         let args = Args(args);
         Ok(Value::text(words::wrap(&args.text(1), args.int(0), "\n", false)))
     }),
-    Function::new("wrapWith", &[Type::Int, Type::Str, Type::Str], |_, args| {
+    Function::new("wrapWith", &[Type::Int, Type::Str, Type::Str], |rt, args| {
         let args = Args(args);
+        // Each character may be followed by the separator.
+        rt.budget.charge(args.bytes(1).len().saturating_mul(args.bytes(2).len()))?;
         Ok(Value::text(words::wrap(&args.text(2), args.int(0), &args.text(1), true)))
     }),
 ];
@@ -120,10 +131,13 @@ fn two(args: &[Value]) -> (&[u8], &[u8]) {
 
 /// The first place of `part` in `text`.
 pub(super) fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    if part.is_empty() {
-        return Some(0);
-    }
-    text.windows(part.len()).position(|window| window == part)
+    memchr::memmem::find(text, part)
+}
+
+/// Allows for the parts that a text will be split into.
+fn charge_parts(rt: &mut Runtime<'_>, text: &[u8], separator: &[u8]) -> Result<(), CallError> {
+    let count = if separator.is_empty() { text.len() } else { memchr::memmem::find_iter(text, separator).count() };
+    Ok(rt.budget.charge(count.saturating_mul(PART))?)
 }
 
 /// Go's `strings.SplitN`; an empty separator splits into characters, a negative limit is none.
@@ -177,7 +191,11 @@ fn substr(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
     match range.and_then(|(from, to)| text.get(from..to)) {
         Some(part) => Ok(Value::text(part)),
         None => {
-            let shown = if start < 0 { format!("[:{to}]") } else { format!("[{from}:{to}]") };
+            let shown = match (start < 0, to > length) {
+                (true, true) => format!("[:{to}] with length {length}"),
+                (true, false) => format!("[:{to}]"),
+                _ => format!("[{from}:{to}]"),
+            };
             Err(format!("runtime error: slice bounds out of range {shown}").into())
         }
     }
@@ -204,6 +222,17 @@ fn repeat(rt: &mut Runtime<'_>, args: &[Value]) -> Outcome {
     };
     rt.budget.charge(count.saturating_mul(args.bytes(1).len()))?;
     Ok(Value::text(args.bytes(1).repeat(count)))
+}
+
+/// Space at both ends, where the text is UTF-8.
+fn trim(text: &[u8]) -> &[u8] {
+    let start = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let rest = text.get(start.len() - start.trim_start().len()..).unwrap_or_default();
+    let end = match rest.utf8_chunks().last() {
+        Some(chunk) if chunk.invalid().is_empty() => chunk.valid(),
+        _ => "",
+    };
+    rest.get(..rest.len() - (end.len() - end.trim_end().len())).unwrap_or_default()
 }
 
 fn trim_all(_: &mut Runtime<'_>, args: &[Value]) -> Outcome {
@@ -235,11 +264,28 @@ fn indented(rt: &mut Runtime<'_>, args: &[Value], before: &[u8]) -> Outcome {
 fn replace(rt: &mut Runtime<'_>, args: &[Value]) -> Outcome {
     let args = Args(args);
     let (old, new, text) = (args.bytes(0), args.bytes(1), args.bytes(2));
-    let out = split(text, old, -1).iter().map(Str::as_bytes).collect::<Vec<_>>().join(new);
-    rt.budget.charge(out.len())?;
     if old.is_empty() {
         // Go puts the new text around every character.
-        return Ok(Value::text([new, &out, if text.is_empty() { b"" } else { new }].concat()));
+        let parts = split(text, old, -1);
+        let size = (parts.len() + 1).saturating_mul(new.len()).saturating_add(text.len());
+        rt.budget.admits(size)?;
+        let mut out = new.to_vec();
+        for part in parts {
+            out.extend_from_slice(part.as_bytes());
+            out.extend_from_slice(new);
+        }
+        return Ok(Value::text(out));
     }
+    let places: Vec<usize> = memchr::memmem::find_iter(text, old).collect();
+    let size = text.len().saturating_add(places.len().saturating_mul(new.len()));
+    rt.budget.admits(size)?;
+    let mut out = Vec::with_capacity(size.saturating_sub(places.len() * old.len()));
+    let mut at = 0;
+    for place in places {
+        out.extend_from_slice(text.get(at..place).unwrap_or_default());
+        out.extend_from_slice(new);
+        at = place + old.len();
+    }
+    out.extend_from_slice(text.get(at..).unwrap_or_default());
     Ok(Value::text(out))
 }

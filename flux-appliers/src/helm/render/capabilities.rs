@@ -80,8 +80,11 @@ const HELM: [(&str, &str); 5] = [
 
 /// Something that is no version of Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid kube version '{0}': could not parse {0:?} as version")]
-pub struct InvalidKubeVersion(String);
+#[error("invalid kube version '{version}': {reason}")]
+pub struct InvalidKubeVersion {
+    version: String,
+    reason: String,
+}
 
 /// A version of Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,24 +101,39 @@ impl KubeVersion {
     /// # Errors
     /// If there are no two numbers at the start.
     pub fn parse(text: &str) -> Result<Self, InvalidKubeVersion> {
-        let invalid = || InvalidKubeVersion(text.to_owned());
-        let body = text.trim().strip_prefix('v').unwrap_or(text.trim());
+        let invalid = |reason: String| InvalidKubeVersion { version: text.to_owned(), reason };
+        let body = text.trim_start();
+        let body = body.strip_prefix('v').unwrap_or(body);
         let end = body.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(body.len());
-        let numbers: Vec<&str> = body.get(..end).unwrap_or("").split('.').collect();
-        let valid = |number: &&str| number.parse::<u32>().is_ok() && (number.len() == 1 || !number.starts_with('0'));
-        let [major, minor, rest @ ..] = numbers.as_slice() else {
-            return Err(invalid());
-        };
-        if !numbers.iter().all(valid) {
-            return Err(invalid());
+        // What follows the numbers may be anything, a point that no number follows included.
+        let numbers = body.get(..end).unwrap_or_default();
+        let numbers = numbers.find("..").and_then(|at| numbers.get(..at)).unwrap_or(numbers).trim_end_matches('.');
+        if !numbers.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(invalid(format!("could not parse {text:?} as version")));
         }
-        let patch = rest.first().copied().unwrap_or("0");
-        let more: String = rest.iter().skip(1).map(|number| format!(".{number}")).collect();
+        let parts: Vec<&str> = numbers.split('.').collect();
+        if parts.len() < 2 {
+            return Err(invalid(format!("illegal version string {text:?}")));
+        }
+        if let Some(first) = parts.first().filter(|first| first.len() > 1 && first.starts_with('0')) {
+            return Err(invalid(format!("illegal zero-prefixed version component {first:?} in {text:?}")));
+        }
+        let mut values = Vec::with_capacity(parts.len());
+        for part in parts {
+            let value: u64 = part.parse().map_err(|_| {
+                let reason = format!("strconv.ParseUint: parsing {part:?}: value out of range");
+                invalid(format!("illegal non-numeric version component {part:?} in {text:?}: {reason}"))
+            })?;
+            values.push(value.to_string());
+        }
+        let [major, minor, ..] = values.as_slice() else {
+            return Err(invalid(format!("illegal version string {text:?}")));
+        };
         Ok(Self {
             version: if text.starts_with('v') { text.to_owned() } else { format!("v{text}") },
-            normalized: format!("v{major}.{minor}.{patch}{more}"),
-            major: (*major).to_owned(),
-            minor: (*minor).to_owned(),
+            normalized: format!("v{}", values.join(".")),
+            major: major.clone(),
+            minor: minor.clone(),
         })
     }
 
@@ -171,11 +189,19 @@ impl Native for Object {
 
     fn field(&self, name: &str) -> Option<Value> {
         Some(match name {
-            "KubeVersion" => Value::Native(Rc::new(Kube(self.0.kube_version.clone()))),
+            "KubeVersion" => Value::Native(Rc::new(Kube { version: self.0.kube_version.clone(), by_pointer: true })),
             "APIVersions" => Value::Native(Rc::new(Apis(self.0.api_versions.clone()))),
             "HelmVersion" => Value::Native(Rc::new(Build)),
             _ => return None,
         })
+    }
+
+    fn method(&self, name: &str) -> Option<&'static Function> {
+        static COPY: Function = Function::new("Copy", &[], |_, args| {
+            let original = args.first().and_then(|value| value.downcast::<Object>());
+            Ok(original.map_or(Value::Nil, |original| original.0.value()))
+        });
+        (name == COPY.name).then_some(&COPY)
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
@@ -190,14 +216,18 @@ impl Native for Object {
     }
 }
 
-struct Kube(KubeVersion);
+struct Kube {
+    version: KubeVersion,
+    /// Whether it is still part of the capabilities, so that the methods of its pointer can be called.
+    by_pointer: bool,
+}
 
 static KUBE_METHODS: &[Function] = &[
     Function::new("GitVersion", &[], |_, args| {
-        Ok(Value::text(args.first().and_then(|v| v.downcast::<Kube>()).map_or("", |kube| kube.0.as_str())))
+        Ok(Value::text(args.first().and_then(|v| v.downcast::<Kube>()).map_or("", |kube| kube.version.as_str())))
     }),
     Function::new("String", &[], |_, args| {
-        Ok(Value::text(args.first().and_then(|v| v.downcast::<Kube>()).map_or("", |kube| kube.0.normalized())))
+        Ok(Value::text(args.first().and_then(|v| v.downcast::<Kube>()).map_or("", |kube| kube.version.normalized())))
     }),
 ];
 
@@ -208,23 +238,39 @@ impl Native for Kube {
 
     fn field(&self, name: &str) -> Option<Value> {
         Some(Value::text(match name {
-            "Version" => self.0.version.as_str(),
-            "Major" => &self.0.major,
-            "Minor" => &self.0.minor,
+            "Version" => self.version.version.as_str(),
+            "Major" => &self.version.major,
+            "Minor" => &self.version.minor,
             _ => return None,
         }))
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        ["Version", "Major", "Minor"].into_iter().filter_map(|name| Some((name, self.field(name)?))).collect()
+        let KubeVersion { version, normalized, major, minor } = &self.version;
+        let fields = [("Version", version), ("normalizedVersion", normalized), ("Major", major), ("Minor", minor)];
+        fields.into_iter().map(|(name, text)| (name, Value::text(text.as_str()))).collect()
     }
 
     fn method(&self, name: &str) -> Option<&'static Function> {
-        KUBE_METHODS.iter().find(|method| method.name == name)
+        KUBE_METHODS.iter().find(|method| self.by_pointer && method.name == name)
     }
 
-    fn text(&self) -> Option<String> {
-        Some(self.0.normalized.clone())
+    // `String` is a method of the pointer, so that `fmt` does not see it.
+    fn printed(&self) -> Option<String> {
+        self.by_pointer.then(|| self.version.normalized.clone())
+    }
+
+    fn passed(&self) -> Option<Value> {
+        Some(Value::Native(Rc::new(Self { version: self.version.clone(), by_pointer: false })))
+    }
+
+    fn copied(&self) -> Option<Value> {
+        let version = KubeVersion { normalized: String::new(), ..self.version.clone() };
+        Some(Value::Native(Rc::new(Self { version, by_pointer: false })))
+    }
+
+    fn equals(&self, other: &dyn Native) -> Option<bool> {
+        Some(other.as_any().downcast_ref::<Self>().is_some_and(|other| other.version == self.version))
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -271,11 +317,15 @@ impl Native for Build {
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        let names = ["Version", "GitCommit", "GitTreeState", "GoVersion", "KubeClientVersion"];
-        names.iter().zip(HELM).find(|(known, _)| **known == name).map(|(_, (_, value))| Value::text(value))
+        self.fields().into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
+        let names = ["Version", "GitCommit", "GitTreeState", "GoVersion", "KubeClientVersion"];
+        names.into_iter().zip(HELM).map(|(name, (_, value))| (name, Value::text(value))).collect()
+    }
+
+    fn json_fields(&self) -> Vec<(&'static str, Value)> {
         HELM.iter().map(|(name, value)| (*name, Value::text(*value))).collect()
     }
 

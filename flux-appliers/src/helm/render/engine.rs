@@ -51,7 +51,7 @@ pub(super) fn render(
         template.data.insert(Str::from("Template"), Value::Map(Map::new(MapKind::Values, about)));
         let mut out = Vec::new();
         runtime
-            .execute(&Str::from(template.name.as_str()), &Value::Map(template.data.clone()), &mut out)
+            .execute(&Str::from(template.name.as_str()), &Value::Map(template.data.cast(MapKind::Values)), &mut out)
             .map_err(|error| execution_error(&template.name, &error))?;
         rendered.push((template.name, without_no_value(out)));
     }
@@ -115,6 +115,7 @@ fn chart_value(chart: &Instance<'_>, is_root: bool) -> Value {
     let maintainers = metadata
         .maintainers
         .iter()
+        .flatten()
         .map(|[name, email, url]| map(vec![("Name", text(name)), ("Email", text(email)), ("URL", text(url))]));
     let dependencies = chart.requirements.iter().map(|dependency| {
         let imports = dependency.import_values.iter().map(|import| {

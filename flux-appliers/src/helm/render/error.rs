@@ -2,6 +2,7 @@
 
 use crate::helm::chart::ChartError;
 use crate::helm::template::Abort;
+use crate::helm::warning::Warning;
 
 /// Why a chart cannot be rendered. Prints as Helm prints it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,15 +13,18 @@ pub enum HelmError {
     /// Values that do not fit the chart.
     #[error("{0}")]
     Values(String),
+    /// Values that do not fit a chart's dependencies.
+    #[error("chart dependencies processing failed: {0}")]
+    Dependencies(String),
     /// Values that its schema does not admit.
     #[error("values don't meet the specifications of the schema(s) in the following chart(s):\n{0}")]
     Schema(String),
     /// A release name that Kubernetes would not take.
-    #[error("release name check failed: release name {0}")]
+    #[error("release name check failed: {0}")]
     Name(String),
     /// Dependencies that are named but not there.
     #[error(
-        "an error occurred while checking for chart dependencies. You may need to run `helm dependency build` to \
+        "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to \
              fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {0}"
     )]
     Missing(String),
@@ -35,6 +39,15 @@ pub enum HelmError {
     /// A chart that is not installed by itself.
     #[error("{0} charts are not installable")]
     Kind(String),
+    /// Charts in a chart of apiVersion v3 that it does not name.
+    #[error(
+        "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to \
+             fetch missing dependencies: unsupported chart dependency type"
+    )]
+    Unnamed,
+    /// A chart of apiVersion v3, which cannot be installed yet.
+    #[error("invalid chart apiVersion")]
+    ApiVersion,
     /// A template that does not parse.
     #[error("{message}")]
     Parse {
@@ -77,4 +90,29 @@ pub enum HelmError {
     /// The thread that renders could not be started.
     #[error("cannot start rendering: {0}")]
     Thread(String),
+}
+
+impl HelmError {
+    /// Whether the chart and its values were good and its templates are to blame.
+    pub fn is_of_templates(&self) -> bool {
+        matches!(
+            self,
+            Self::KubeVersion { .. }
+                | Self::Parse { .. }
+                | Self::Execution { .. }
+                | Self::Yaml { .. }
+                | Self::Limit { .. }
+        )
+    }
+}
+
+/// A render that failed, and what there was to remark before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct RenderFailure {
+    /// Why it failed.
+    #[source]
+    pub error: HelmError,
+    /// What Helm would have printed by then.
+    pub warnings: Vec<Warning>,
 }

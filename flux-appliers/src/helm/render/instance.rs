@@ -5,8 +5,10 @@ use std::sync::Arc;
 use flux_core::semver::{Constraint, Version};
 
 use crate::helm::chart::{Chart, Dependency, ImportValues};
+use crate::helm::template::gofmt::quote;
 use crate::helm::template::{Entries, Map, MapKind, Str, Value};
 use crate::helm::values::{Mode, coalesce_tables, coalesce_values, deep_copy, path_value, table};
+use crate::helm::warning::{Level, Warning};
 
 /// A chart within one render.
 #[derive(Clone)]
@@ -41,12 +43,12 @@ impl<'a> Instance<'a> {
     ///
     /// # Errors
     /// If a dependency's values are not a table.
-    pub(crate) fn process_dependencies(&mut self, user: &Map) -> Result<(), String> {
-        self.switch(user, "")?;
-        self.import_values()
+    pub(crate) fn process_dependencies(&mut self, user: &Map, warnings: &mut Vec<Warning>) -> Result<(), String> {
+        self.switch(user, "", warnings)?;
+        self.import_values(warnings)
     }
 
-    fn switch(&mut self, user: &Map, path: &str) -> Result<(), String> {
+    fn switch(&mut self, user: &Map, path: &str, warnings: &mut Vec<Warning>) -> Result<(), String> {
         if self.requirements.is_empty() {
             return Ok(());
         }
@@ -72,30 +74,33 @@ impl<'a> Instance<'a> {
             }
         }
         self.dependencies = children;
-        let values = coalesce_values(self, user, Mode::Coalesce)?;
+        let values = coalesce_values(self, user, Mode::Coalesce, warnings)?;
+        let by_tags: Vec<bool> =
+            self.requirements.iter().map(|requirement| tagged(requirement, &values, warnings)).collect();
         let off: Vec<String> = self
             .requirements
             .iter()
-            .filter(|requirement| !is_on(requirement, &values, path))
-            .map(|requirement| requirement.name.clone())
+            .zip(by_tags)
+            .filter(|(requirement, by_tags)| !conditional(requirement, &values, path, warnings).unwrap_or(*by_tags))
+            .map(|(requirement, _)| requirement.name.clone())
             .collect();
         self.dependencies.retain(|child| !off.contains(&child.name));
         self.requirements.retain(|requirement| !off.contains(&requirement.name));
         for child in &mut self.dependencies {
             let path = format!("{path}{}.", child.name);
-            child.switch(&values, &path)?;
+            child.switch(&values, &path, warnings)?;
         }
         Ok(())
     }
 
-    fn import_values(&mut self) -> Result<(), String> {
+    fn import_values(&mut self, warnings: &mut Vec<Warning>) -> Result<(), String> {
         for child in &mut self.dependencies {
-            child.import_values()?;
+            child.import_values(warnings)?;
         }
-        if self.chart.metadata().dependencies.is_empty() {
+        if self.requirements.is_empty() {
             return Ok(());
         }
-        let values = coalesce_values(self, &Map::new(MapKind::Any, Entries::new()), Mode::Merge)?;
+        let values = coalesce_values(self, &Map::new(MapKind::Any, Entries::new()), Mode::Merge, warnings)?;
         let imported = Map::new(MapKind::Any, Entries::new());
         for requirement in &self.requirements {
             for import in &requirement.import_values {
@@ -103,17 +108,31 @@ impl<'a> Instance<'a> {
                     ImportValues::Exports(name) => (format!("exports.{name}"), "."),
                     ImportValues::Path { child, parent } => (child.clone(), parent.as_str()),
                 };
-                let Some(mut found) = table(&values, &format!("{}.{child}", requirement.name)) else { continue };
+                let found = table(&values, &format!("{}.{child}", requirement.name));
+                let mut found = match (found, import) {
+                    (Ok(found), _) => found,
+                    (Err(missing), ImportValues::Exports(_)) => {
+                        let warning = Warning::new(Level::Warn, "ImportValues missing table");
+                        warnings.push(warning.with("error", no_table(&missing)));
+                        continue;
+                    }
+                    (Err(missing), ImportValues::Path { .. }) => {
+                        let warning = Warning::new(Level::Warn, "ImportValues missing table from chart");
+                        let warning = warning.with("chart", requirement.name.as_str());
+                        warnings.push(warning.with("error", no_table(&missing)));
+                        continue;
+                    }
+                };
                 if parent != "." {
                     for key in parent.rsplit('.') {
                         found = Map::new(MapKind::Any, Entries::from([(Str::from(key), Value::Map(found))]));
                     }
                 }
-                coalesce_tables(&imported, &found, Mode::Merge);
+                coalesce_tables(&imported, &found, Mode::Merge, warnings);
             }
         }
         let own = deep_copy(&values);
-        coalesce_tables(&own, &imported, Mode::Merge);
+        coalesce_tables(&own, &imported, Mode::Merge, warnings);
         self.values = own;
         Ok(())
     }
@@ -126,21 +145,36 @@ fn is_compatible(range: &str, version: &str) -> bool {
     }
 }
 
-/// Conditions win over tags; without either a dependency is on.
-fn is_on(requirement: &Dependency, values: &Map, path: &str) -> bool {
+fn no_table(name: &str) -> String {
+    format!("{} is not a table", quote(name.as_bytes()))
+}
+
+/// What the first condition that is a boolean says.
+fn conditional(requirement: &Dependency, values: &Map, path: &str, warnings: &mut Vec<Warning>) -> Option<bool> {
     for condition in requirement.condition.trim().split(',').filter(|condition| !condition.is_empty()) {
-        if let Some(Value::Bool(on)) = path_value(values, &format!("{path}{condition}")) {
-            return on;
+        match path_value(values, &format!("{path}{condition}")) {
+            Some(Value::Bool(on)) => return Some(on),
+            Some(_) => warnings.push(not_a_bool("path", condition, requirement)),
+            None => {}
         }
     }
-    let Some(tags) = table(values, "tags") else { return true };
-    let set: Vec<bool> = requirement
-        .tags
-        .iter()
-        .filter_map(|tag| match tags.get(tag.as_bytes()) {
-            Some(Value::Bool(on)) => Some(on),
-            _ => None,
-        })
-        .collect();
+    None
+}
+
+/// What the tags say: on, unless some are false and none is true.
+fn tagged(requirement: &Dependency, values: &Map, warnings: &mut Vec<Warning>) -> bool {
+    let Ok(tags) = table(values, "tags") else { return true };
+    let mut set = Vec::new();
+    for tag in &requirement.tags {
+        match tags.get(tag.as_bytes()) {
+            Some(Value::Bool(on)) => set.push(on),
+            Some(_) => warnings.push(not_a_bool("tag", tag, requirement)),
+            None => {}
+        }
+    }
     set.is_empty() || set.contains(&true)
+}
+
+fn not_a_bool(what: &'static str, name: &str, requirement: &Dependency) -> Warning {
+    Warning::new(Level::Warn, "returned non-bool value").with(what, name).with("chart", requirement.name.as_str())
 }

@@ -4,7 +4,9 @@ use flux_core::yaml::{self, ReadOptions};
 use serde_json::Value as Json;
 
 use super::error::HelmError;
-use crate::helm::funcs::json_kind;
+use crate::helm::json::{field, mismatch, text};
+use crate::helm::values::Table;
+use crate::helm::warning::{Level, Warning};
 
 /// Kinds in the order they are installed; others follow by name.
 const INSTALL_ORDER: &[&str] = &[
@@ -135,30 +137,61 @@ pub struct Hook {
     pub output_log_policies: Vec<String>,
 }
 
-/// Splits rendered files into documents and sorts them for installation.
-pub(super) fn sort(mut files: Vec<(String, Vec<u8>)>) -> Result<(Vec<Hook>, Vec<RenderedManifest>), HelmError> {
+/// Splits rendered files into documents and sorts them for installation; with `text_only` what they hold is not kept.
+pub(super) fn sort(
+    mut files: Vec<(String, Vec<u8>)>,
+    text_only: bool,
+    warnings: &mut Vec<Warning>,
+) -> Result<(Vec<Hook>, Vec<RenderedManifest>), HelmError> {
     files.sort_by(|a, b| a.0.cmp(&b.0));
-    let (mut hooks, mut manifests) = (Vec::new(), Vec::new());
+    let mut sorter = Sorter { text_only, ..Sorter::default() };
     for (path, content) in files {
         let content = String::from_utf8(content).map_err(|_| HelmError::Yaml {
             file: path.clone(),
             reason: "error converting YAML to JSON: yaml: invalid leading UTF-8 octet".to_owned(),
         })?;
-        if content.trim().is_empty() {
-            continue;
-        }
         for (line, document) in split(&content) {
-            let manifest = read(&path, line, document)?;
-            match hook_types(&manifest.value) {
-                None => manifests.push(manifest),
-                // A hook of an unknown kind is left out altogether.
-                Some(types) => hooks.extend(hook(manifest, &types)),
+            sorter.add(read(&path, line, document)?, warnings);
+        }
+    }
+    Ok(sorter.finish())
+}
+
+/// Sets hooks aside, and puts both in the order of installation.
+#[derive(Default)]
+pub(super) struct Sorter {
+    text_only: bool,
+    hooks: Vec<Hook>,
+    manifests: Vec<RenderedManifest>,
+}
+
+impl Sorter {
+    pub(super) fn add(&mut self, mut manifest: RenderedManifest, warnings: &mut Vec<Warning>) {
+        let Some(types) = annotation(&manifest.value, "helm.sh/hook") else {
+            if self.text_only {
+                manifest.value = Json::Null;
+            }
+            return self.manifests.push(manifest);
+        };
+        match hook(manifest, &types) {
+            Some(mut hook) => {
+                if self.text_only {
+                    hook.manifest.value = Json::Null;
+                }
+                self.hooks.push(hook);
+            }
+            // A hook of an unknown kind is left out altogether.
+            None => {
+                warnings.push(Warning::new(Level::Info, "skipping unknown hooks").with("hookTypes", types.as_str()));
             }
         }
     }
-    hooks.sort_by_key(|hook| order(&hook.manifest.kind));
-    manifests.sort_by_key(|manifest| order(&manifest.kind));
-    Ok((hooks, manifests))
+
+    pub(super) fn finish(mut self) -> (Vec<Hook>, Vec<RenderedManifest>) {
+        self.hooks.sort_by_cached_key(|hook| order(&hook.manifest.kind));
+        self.manifests.sort_by_cached_key(|manifest| order(&manifest.kind));
+        (self.hooks, self.manifests)
+    }
 }
 
 /// Sorts by the install order, unknown kinds behind it by their names.
@@ -174,12 +207,14 @@ pub(super) fn split(text: &str) -> Vec<(usize, &str)> {
     let mut documents = Vec::new();
     let start = text.len() - text.trim_start().len();
     let mut begin = start;
+    let (mut line, mut counted) = (1, 0);
     let mut push = |from: usize, to: usize| {
         let body = text.get(from..to).unwrap_or("");
         let trimmed = body.trim_start();
         if !trimmed.is_empty() {
             let offset = to - trimmed.len();
-            let line = 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
+            line += text.bytes().take(offset).skip(counted).filter(|b| *b == b'\n').count();
+            counted = offset;
             documents.push((line, trimmed));
         }
     };
@@ -197,55 +232,47 @@ pub(super) fn split(text: &str) -> Vec<(usize, &str)> {
     documents
 }
 
-fn read(path: &str, line: usize, document: &str) -> Result<RenderedManifest, HelmError> {
+/// The Go type that a document's `metadata` is read as.
+const METADATA_TYPE: &str =
+    r#"struct { Name string "json:\"name\""; Annotations map[string]string "json:\"annotations\"" }"#;
+
+pub(super) fn read(path: &str, line: usize, document: &str) -> Result<RenderedManifest, HelmError> {
     let fault = |reason: String| HelmError::Yaml { file: path.to_owned(), reason };
     let value = yaml::read(document.as_bytes(), &ReadOptions::default())
         .map_err(|error| fault(crate::helm::values::yaml_fault(&error)))?;
-    let mismatch = |found: &Json, place: &str| {
-        let kind = json_kind(found);
-        fault(format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into Go {place}"))
+    let text = |json: Option<&Json>, path: &str| match json {
+        None => Ok(String::new()),
+        Some(json) => text(json).ok_or_else(|| fault(mismatch(json, path, "string"))),
     };
-    let text = |field: Option<&Json>, place: &str| match field {
-        None | Some(Json::Null) => Ok(String::new()),
-        Some(Json::String(text)) => Ok(text.clone()),
-        // Go's reader makes strings of plain scalars where strings are wanted.
-        Some(scalar @ (Json::Bool(_) | Json::Number(_))) => Ok(scalar.to_string()),
-        Some(other) => Err(mismatch(other, place)),
+    let head = match &value {
+        Json::Object(fields) => fields,
+        Json::Null => &Table::new(),
+        other => return Err(fault(mismatch(other, "", "util.SimpleHead"))),
     };
-    match &value {
-        Json::Object(_) | Json::Null => {}
-        other => return Err(mismatch(other, "value of type util.SimpleHead")),
-    }
-    text(value.get("apiVersion"), "struct field SimpleHead.apiVersion of type string")?;
-    let kind = text(value.get("kind"), "struct field SimpleHead.kind of type string")?;
-    match value.get("metadata") {
+    text(field(head, "apiVersion"), ".apiVersion")?;
+    let kind = text(field(head, "kind"), ".kind")?;
+    match field(head, "metadata") {
         None | Some(Json::Null) => {}
         Some(Json::Object(metadata)) => {
-            text(metadata.get("name"), "struct field .metadata.name of type string")?;
-            match metadata.get("annotations") {
+            text(field(metadata, "name"), ".metadata.name")?;
+            match field(metadata, "annotations") {
                 None | Some(Json::Null) => {}
                 Some(Json::Object(annotations)) => {
-                    for annotation in annotations.values() {
-                        text(Some(annotation), "struct field .metadata.annotations of type string")?;
+                    for (key, annotation) in annotations {
+                        text(Some(annotation), &format!(".metadata.annotations.{key}"))?;
                     }
                 }
-                Some(other) => {
-                    return Err(mismatch(other, "struct field .metadata.annotations of type map[string]string"));
-                }
+                Some(other) => return Err(fault(mismatch(other, ".metadata.annotations", "map[string]string"))),
             }
         }
-        Some(other) => return Err(mismatch(other, "struct field SimpleHead.metadata of type struct")),
+        Some(other) => return Err(fault(mismatch(other, ".metadata", METADATA_TYPE))),
     }
     Ok(RenderedManifest { path: path.to_owned(), content: document.to_owned(), kind, value, line })
 }
 
 fn annotation(value: &Json, name: &str) -> Option<String> {
     let annotation = value.get("metadata")?.get("annotations")?.get(name)?;
-    Some(annotation.as_str().map_or_else(|| annotation.to_string(), str::to_owned))
-}
-
-fn hook_types(value: &Json) -> Option<String> {
-    annotation(value, "helm.sh/hook")
+    text(annotation)
 }
 
 fn hook(manifest: RenderedManifest, types: &str) -> Option<Hook> {
@@ -254,7 +281,7 @@ fn hook(manifest: RenderedManifest, types: &str) -> Option<Hook> {
     let weight = annotation(&manifest.value, "helm.sh/hook-weight").and_then(|weight| weight.parse().ok());
     let policies = |name: &str| annotation(&manifest.value, name).map(words).unwrap_or_default();
     Some(Hook {
-        name: manifest.value.pointer("/metadata/name").and_then(Json::as_str).unwrap_or_default().to_owned(),
+        name: manifest.value.pointer("/metadata/name").and_then(text).unwrap_or_default(),
         events,
         weight: weight.unwrap_or(0),
         delete_policies: policies("helm.sh/hook-delete-policy"),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 
 use super::capabilities::Capabilities;
-use super::error::HelmError;
+use super::error::{HelmError, RenderFailure};
 use super::instance::Instance;
 use super::manifests::{Hook, HookEvent, RenderedManifest, sort};
 use super::{engine, manifests};
@@ -14,6 +14,7 @@ use crate::helm::host::Host;
 use crate::helm::template::gofmt::quote;
 use crate::helm::template::{Budget, Interrupt, Limits, Map, MapKind, Str, Value};
 use crate::helm::values::{Mode, Table, coalesce_values, validate};
+use crate::helm::warning::{Level, Warning};
 use flux_core::semver::{Constraint, Version};
 
 /// The stack of the thread that renders: templates call templates, a thousand deep if they like.
@@ -54,6 +55,8 @@ pub struct RenderOptions {
     pub skip_schema: bool,
     /// Whether the notes of dependencies are part of the notes.
     pub sub_notes: bool,
+    /// Whether documents are kept as text only, which takes less memory: their [`RenderedManifest::value`] is null then.
+    pub text_only: bool,
 }
 
 impl std::fmt::Debug for RenderOptions {
@@ -72,7 +75,7 @@ pub struct Crd {
 }
 
 /// What a chart renders to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Release {
     /// The documents to install, in order.
     pub manifests: Vec<RenderedManifest>,
@@ -82,6 +85,8 @@ pub struct Release {
     pub notes: String,
     /// The files of `crds/`, which are installed before everything else and not templated.
     pub crds: Vec<Crd>,
+    /// What Helm would remark on standard error.
+    pub warnings: Vec<Warning>,
 }
 
 /// Renders `chart` with `values` over its own. Runs on a thread of its own, for its stack, and waits for it.
@@ -93,15 +98,20 @@ pub fn render(
     values: &Table,
     release: &ReleaseInfo,
     options: &RenderOptions,
-) -> Result<Release, HelmError> {
-    std::thread::scope(|scope| {
+) -> Result<Release, RenderFailure> {
+    let mut warnings = chart.warnings().to_vec();
+    let outcome = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("helm-render".to_owned())
             .stack_size(STACK)
-            .spawn_scoped(scope, || render_here(chart, values, release, options))
+            .spawn_scoped(scope, || render_here(chart, values, release, options, &mut warnings))
             .map_err(|error| HelmError::Thread(error.to_string()))?;
         thread.join().unwrap_or_else(|_| Err(HelmError::Thread("rendering failed unexpectedly".to_owned())))
-    })
+    });
+    match outcome {
+        Ok(release) => Ok(Release { warnings, ..release }),
+        Err(error) => Err(RenderFailure { error, warnings }),
+    }
 }
 
 fn render_here(
@@ -109,11 +119,14 @@ fn render_here(
     values: &Table,
     release: &ReleaseInfo,
     options: &RenderOptions,
+    warnings: &mut Vec<Warning>,
 ) -> Result<Release, HelmError> {
     let metadata = chart.metadata();
-    check_name(&release.name)?;
     if !matches!(metadata.kind.as_str(), "" | "application") {
         return Err(HelmError::Kind(metadata.kind.clone()));
+    }
+    if metadata.deprecated {
+        warnings.push(Warning::new(Level::Warn, "this chart is deprecated"));
     }
     let missing: Vec<&str> = metadata
         .dependencies
@@ -124,16 +137,30 @@ fn render_here(
     if !missing.is_empty() {
         return Err(HelmError::Missing(missing.join(", ")));
     }
+    if metadata.api_version == "v3" {
+        if chart.dependencies().len() > metadata.dependencies.len() {
+            return Err(HelmError::Unnamed);
+        }
+        return Err(HelmError::ApiVersion);
+    }
+    if let Err(reason) = check_name(&release.name) {
+        warnings.push(Warning::new(Level::Error, "release name check failed").with("error", reason.as_str()));
+        return Err(HelmError::Name(reason));
+    }
     let user = match Value::from_values(values) {
         Value::Map(map) => map,
         _ => Map::new(MapKind::Any, Default::default()),
     };
     let mut root = Instance::new(chart);
-    root.process_dependencies(&user).map_err(HelmError::Values)?;
-    let coalesced = coalesce_values(&root, &user, Mode::Coalesce).map_err(HelmError::Values)?;
+    if let Err(reason) = root.process_dependencies(&user, warnings) {
+        warnings
+            .push(Warning::new(Level::Error, "chart dependencies processing failed").with("error", reason.as_str()));
+        return Err(HelmError::Dependencies(reason));
+    }
+    let coalesced = coalesce_values(&root, &user, Mode::Coalesce, warnings).map_err(HelmError::Values)?;
     if !options.skip_schema {
         let mut faults = String::new();
-        check_schema(&root, &coalesced, &mut faults);
+        check_schema(&root, &coalesced, &mut faults, warnings);
         if !faults.is_empty() {
             return Err(HelmError::Schema(faults));
         }
@@ -177,10 +204,10 @@ fn render_here(
             text.extend_from_slice(&content);
         }
     }
-    let (hooks, manifests) = sort(files)?;
+    let (hooks, manifests) = sort(files, options.text_only, warnings)?;
     let mut crds = Vec::new();
     collect_crds(&root, &root.name, &mut crds);
-    Ok(Release { manifests, hooks, notes: String::from_utf8_lossy(&text).into_owned(), crds })
+    Ok(Release { manifests, hooks, notes: String::from_utf8_lossy(&text).into_owned(), crds, warnings: Vec::new() })
 }
 
 fn collect_crds(chart: &Instance<'_>, path: &str, crds: &mut Vec<Crd>) {
@@ -196,7 +223,7 @@ fn collect_crds(chart: &Instance<'_>, path: &str, crds: &mut Vec<Crd>) {
 }
 
 /// The names Kubernetes takes, which may be 53 long to leave room for what Helm appends.
-fn check_name(name: &str) -> Result<(), HelmError> {
+fn check_name(name: &str) -> Result<(), String> {
     let is_end = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let is_part = |part: &str| {
         let bytes = part.as_bytes();
@@ -204,28 +231,31 @@ fn check_name(name: &str) -> Result<(), HelmError> {
             && bytes.last().is_some_and(is_end)
             && bytes.iter().all(|b| is_end(b) || *b == b'-')
     };
+    let quoted = quote(name.as_bytes());
+    if name.is_empty() {
+        return Err(format!("release name {quoted}: no name provided"));
+    }
     if name.len() <= 53 && name.split('.').all(is_part) {
         return Ok(());
     }
-    Err(HelmError::Name(format!(
-        "{}: invalid release name, must match regex ^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ \
-         and the length must not be longer than 53",
-        quote(name.as_bytes())
-    )))
+    Err(format!(
+        "release name {quoted}: invalid release name, must match regex \
+         ^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ and the length must not be longer than 53"
+    ))
 }
 
 /// Gathers the faults of a chart's values and its dependencies'.
-fn check_schema(chart: &Instance<'_>, values: &Map, faults: &mut String) {
+fn check_schema(chart: &Instance<'_>, values: &Map, faults: &mut String, warnings: &mut Vec<Warning>) {
     if let Some(schema) = chart.chart.schema() {
         let json = to_json_value(&Value::Map(values.clone())).unwrap_or(Json::Null);
-        if let Err(found) = validate(schema, &json) {
+        if let Err(found) = validate(schema, &json, warnings) {
             faults.push_str(&format!("{}:\n{found}", chart.name));
         }
     }
     for child in &chart.dependencies {
         match values.get(child.name.as_bytes()) {
             None | Some(Value::Nil) => {}
-            Some(Value::Map(own)) => check_schema(child, &own, faults),
+            Some(Value::Map(own)) => check_schema(child, &own, faults, warnings),
             Some(other) => faults.push_str(&format!(
                 "{}:\ninvalid type for values: expected object (map), got {}\n",
                 child.name,
@@ -248,6 +278,18 @@ pub struct PrintOptions {
     pub show_only: Vec<String>,
 }
 
+impl std::fmt::Debug for Release {
+    /// Without the texts, which may be secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { manifests, hooks, warnings, .. } = self;
+        f.debug_struct("Release")
+            .field("manifests", manifests)
+            .field("hooks", hooks)
+            .field("warnings", warnings)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Release {
     /// The release as `helm template` prints it.
     ///
@@ -257,24 +299,51 @@ impl Release {
         let mut text = String::new();
         if options.include_crds {
             for crd in &self.crds {
-                let data = String::from_utf8_lossy(&crd.data);
-                text.push_str(&format!("---\n# Source: {}\n{data}\n", crd.path));
+                print_source(&mut text, &crd.path, &String::from_utf8_lossy(&crd.data));
             }
         }
-        for manifest in &self.manifests {
-            text.push_str(&format!("---\n# Source: {}\n{}\n", manifest.path, manifest.content));
-        }
-        let mut text = format!("{}\n", text.trim());
-        if !options.no_hooks {
-            for hook in &self.hooks {
-                if options.skip_tests && hook.events.contains(&HookEvent::Test) {
-                    continue;
-                }
-                text.push_str(&format!("---\n# Source: {}\n{}\n", hook.manifest.path, hook.manifest.content));
-            }
+        self.write_manifest(&mut text);
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+        for hook in self.printed_hooks(options) {
+            print_source(&mut text, &hook.manifest.path, &hook.manifest.content);
         }
         if options.show_only.is_empty() { Ok(text) } else { show_only(&text, &options.show_only) }
     }
+
+    /// Everything but the hooks as one text, as a release record holds it (`manifest`).
+    pub fn manifest(&self) -> String {
+        let mut text = String::new();
+        self.write_manifest(&mut text);
+        text
+    }
+
+    fn write_manifest(&self, text: &mut String) {
+        text.reserve(self.manifests.iter().map(|manifest| manifest.content.len() + manifest.path.len() + 20).sum());
+        self.manifests.iter().for_each(|manifest| print_source(text, &manifest.path, &manifest.content));
+    }
+
+    /// The release as files, by their paths, as `helm template --output-dir` writes them; [`PrintOptions::show_only`]
+    /// plays no part.
+    pub fn files(&self, options: &PrintOptions) -> Vec<(String, String)> {
+        let mut files: indexmap::IndexMap<String, String> = indexmap::IndexMap::new();
+        let mut add = |path: &str, text: &str| print_source(files.entry(path.to_owned()).or_default(), path, text);
+        if options.include_crds {
+            self.crds.iter().for_each(|crd| add(&crd.path, &String::from_utf8_lossy(&crd.data)));
+        }
+        self.manifests.iter().for_each(|manifest| add(&manifest.path, &manifest.content));
+        self.printed_hooks(options).for_each(|hook| add(&hook.manifest.path, &hook.manifest.content));
+        files.into_iter().collect()
+    }
+
+    fn printed_hooks<'a>(&'a self, options: &'a PrintOptions) -> impl Iterator<Item = &'a Hook> {
+        let is_left_out = |hook: &&Hook| options.skip_tests && hook.events.contains(&HookEvent::Test);
+        self.hooks.iter().filter(|_| !options.no_hooks).filter(move |hook| !is_left_out(hook))
+    }
+}
+
+fn print_source(out: &mut String, path: &str, text: &str) {
+    out.extend(["---\n# Source: ", path, "\n", text, "\n"]);
 }
 
 fn show_only(text: &str, wanted: &[String]) -> Result<String, HelmError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::function::Function;
 use super::gofmt::quote;
 use super::number::Number;
-use super::source::{Pos, Source};
+use super::source::{Pos, Source, Span};
 use super::text::Str;
 
 /// A named template: a file, or the body of a `define` or `block`.
@@ -20,21 +20,18 @@ pub(crate) struct Template {
 impl Template {
     /// Whether there is nothing but space here; such a template never replaces another of the same name.
     pub(crate) fn is_blank(&self) -> bool {
-        is_blank(&self.body)
+        let is_space = |span: &Span| self.source.bytes(*span).trim_ascii().is_empty();
+        self.body.iter().all(|node| matches!(node, Node::Text(span) if is_space(span)))
     }
-}
-
-fn is_blank(body: &[Node]) -> bool {
-    body.iter().all(|node| matches!(node, Node::Text(text) if text.as_bytes().trim_ascii().is_empty()))
 }
 
 #[derive(Debug)]
 pub(crate) enum Node {
-    Text(Str),
+    Text(Span),
     Action { pos: Pos, pipe: Pipe },
-    If(Branch),
-    With(Branch),
-    Range(Branch),
+    If(Box<Branch>),
+    With(Box<Branch>),
+    Range(Box<Branch>),
     Template { pos: Pos, name: Str, pipe: Option<Pipe> },
     Break,
     Continue,
@@ -91,7 +88,7 @@ pub(crate) enum Term {
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => f.write_str(&text.to_str()),
+            Self::Text(_) => f.write_str("text"),
             Self::Action { pipe, .. } => write!(f, "{{{{{pipe}}}}}"),
             Self::If(branch) => write!(f, "{{{{if {}}}}}", branch.pipe),
             Self::With(branch) => write!(f, "{{{{with {}}}}}", branch.pipe),

@@ -71,6 +71,16 @@ impl Budget {
         Ok(())
     }
 
+    /// Whether a render may make so many bytes at all.
+    pub(crate) fn admits(&self, bytes: usize) -> Result<(), Abort> {
+        if bytes > self.limits.bytes { Err(Abort::Output { limit: self.limits.bytes }) } else { Ok(()) }
+    }
+
+    /// How many more bytes may be made.
+    pub(crate) fn bytes_left(&self) -> usize {
+        self.limits.bytes.saturating_sub(self.bytes)
+    }
+
     pub(crate) fn enter(&mut self) -> Result<(), Abort> {
         if self.depth >= self.limits.depth {
             return Err(Abort::Depth { limit: self.limits.depth });

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::error::CallError;
 use super::exec::Runtime;
 use super::function::{Function, Functions, Type};
-use super::gofmt::{is_printable, sprint, sprintf, sprintln};
+use super::gofmt::{TooLong, is_printable, shown, sprint, sprintf, sprintln};
 use super::text::Str;
 use super::value::{List, Value};
 
@@ -26,18 +26,18 @@ static FUNCTIONS: &[Function] = &[
     Function::variadic("and", ANY, Type::Any, |_, args| Ok(args.last().cloned().unwrap_or_default())),
     Function::variadic("or", ANY, Type::Any, |_, args| Ok(args.last().cloned().unwrap_or_default())),
     Function::variadic("call", ANY, Type::Any, |_, args| Err(call(args))),
-    Function::variadic("html", &[], Type::Any, |_, args| Ok(Value::text(html(&plain_text(args))))),
+    Function::variadic("html", &[], Type::Any, |_, args| Ok(Value::text(html(&plain_text(args))))).unfolding(),
     Function::variadic("index", ANY, Type::Any, |_, args| index(args)),
-    Function::variadic("js", &[], Type::Any, |_, args| Ok(Value::text(js(&plain_text(args))))),
+    Function::variadic("js", &[], Type::Any, |_, args| Ok(Value::text(js(&plain_text(args))))).unfolding(),
     Function::new("len", ANY, |_, args| len(args)),
     Function::new("not", ANY, |_, args| Ok(Value::Bool(!args.first().is_some_and(Value::is_true)))),
-    Function::variadic("print", &[], Type::Any, |_, args| Ok(Value::text(sprint(args)))),
-    Function::variadic("printf", &[Type::Str], Type::Any, printf),
-    Function::variadic("println", &[], Type::Any, |_, args| Ok(Value::text(sprintln(args)))),
+    Function::variadic("print", &[], Type::Any, |_, args| Ok(Value::text(sprint(args)))).unfolding(),
+    Function::variadic("printf", &[Type::Str], Type::Any, printf).unfolding(),
+    Function::variadic("println", &[], Type::Any, |_, args| Ok(Value::text(sprintln(args)))).unfolding(),
     Function::variadic("slice", ANY, Type::Any, |_, args| slice(args)),
-    Function::variadic("urlquery", &[], Type::Any, |_, args| Ok(Value::text(url_query(&plain_text(args))))),
-    Function::variadic("eq", ANY, Type::Any, |_, args| eq(args).map(Value::Bool)),
-    Function::new("ne", ANY2, |_, args| eq(args).map(|equal| Value::Bool(!equal))),
+    Function::variadic("urlquery", &[], Type::Any, |_, args| Ok(Value::text(url_query(&plain_text(args))))).unfolding(),
+    Function::variadic("eq", ANY, Type::Any, |_, args| eq(args).map(Value::Bool)).unfolding(),
+    Function::new("ne", ANY2, |_, args| eq(args).map(|equal| Value::Bool(!equal))).unfolding(),
     Function::new("lt", ANY2, |_, args| Ok(Value::Bool(order(args)? == Some(Ordering::Less)))),
     Function::new("le", ANY2, |_, args| {
         Ok(Value::Bool(matches!(order(args)?, Some(Ordering::Less | Ordering::Equal))))
@@ -53,9 +53,14 @@ fn printf(rt: &mut Runtime<'_>, args: &[Value]) -> Result<Value, CallError> {
     let [Value::Str(format), args @ ..] = args else {
         return Err(CallError::nil_pointer());
     };
-    let text = sprintf(format.as_bytes(), args);
-    rt.budget.charge(text.len())?;
-    Ok(Value::text(text))
+    let limit = rt.budget.bytes_left();
+    match sprintf(format.as_bytes(), args, limit) {
+        Ok(text) => Ok(Value::text(text)),
+        Err(TooLong) => {
+            rt.budget.charge(limit.saturating_add(1))?;
+            Ok(Value::Nil)
+        }
+    }
 }
 
 /// The text of arguments as if printed by an action.
@@ -82,7 +87,7 @@ fn len(args: &[Value]) -> Result<Value, CallError> {
         Value::Str(text) | Value::Bytes(text) => text.len(),
         Value::List(list) => list.items().len(),
         Value::Map(map) => map.len(),
-        _ => return Err(format!("len of type {}", value.type_name()).into()),
+        _ => return Err(format!("len of type {}", value.type_name().trim_start_matches('*')).into()),
     };
     Ok(Value::Int(length as i64))
 }
@@ -107,16 +112,20 @@ fn index(args: &[Value]) -> Result<Value, CallError> {
     }
     let mut item = item.clone();
     for index in indices {
-        let within = |length: usize| match length {
-            0 => position(index, 0).and_then(|n| Err(format!("index out of range: {n}").into())),
-            length => position(index, length - 1),
+        // Go's own check lets the length itself pass.
+        let within = |length: usize, kind: &str| match position(index, length)? {
+            n if n < length => Ok(n),
+            _ => Err(CallError::from(format!("reflect: {kind} index out of range"))),
         };
         let next = match item.plain().as_ref() {
             Value::Invalid | Value::Nil => return Err("index of nil pointer".into()),
-            Value::Str(text) | Value::Bytes(text) => {
-                Value::Uint8(text.as_bytes().get(within(text.len())?).copied().unwrap_or_default())
-            }
-            Value::List(list) => list.items().get(within(list.items().len())?).cloned().unwrap_or_default(),
+            Value::Str(text) | Value::Bytes(text) => Value::Uint8(
+                text.as_bytes()
+                    .get(within(text.len(), if matches!(item, Value::Str(_)) { "string" } else { "slice" })?)
+                    .copied()
+                    .unwrap_or_default(),
+            ),
+            Value::List(list) => list.items().get(within(list.items().len(), "slice")?).cloned().unwrap_or_default(),
             Value::Map(map) => match index {
                 Value::Str(key) => map.get(key.as_bytes()).unwrap_or_else(|| match map.kind {
                     super::value::MapKind::Strings => Value::text(""),
@@ -127,7 +136,10 @@ fn index(args: &[Value]) -> Result<Value, CallError> {
                     return Err(format!("value has type {}; should be string", index.type_name()).into());
                 }
             },
-            other => return Err(format!("can't index item of type {}", other.type_name()).into()),
+            _ => {
+                let name = item.type_name().trim_start_matches('*');
+                return Err(format!("can't index item of type {name}").into());
+            }
         };
         item = next;
     }
@@ -199,15 +211,15 @@ fn eq(args: &[Value]) -> Result<bool, CallError> {
     for other in others {
         let equal = match (basic(first), basic(other)) {
             (Some(a), Some(b)) if a == b => compare_equal(first, other),
+            (None, None) if let Some(equal) = natives_equal(first, other) => equal,
             (None, None) => match (first.is_nothing(), other.is_nothing()) {
                 (false, false) if first.kind() == other.kind() => {
-                    let text = String::from_utf8_lossy(&sprintf(b"%s", std::slice::from_ref(other))).into_owned();
+                    let text = shown('s', other);
                     return Err(format!("non-comparable type {text}: {}", other.type_name()).into());
                 }
                 (false, false) => {
-                    let text = String::from_utf8_lossy(&sprintf(b"%s", std::slice::from_ref(first))).into_owned();
+                    let (text, more) = (shown('s', first), shown('v', other));
                     let (a, b) = (first.type_name(), other.type_name());
-                    let more = String::from_utf8_lossy(&sprintf(b"%v", std::slice::from_ref(other))).into_owned();
                     return Err(format!("non-comparable types {text}: {a}, {b}: {more}").into());
                 }
                 (a, b) => a == b,
@@ -220,6 +232,18 @@ fn eq(args: &[Value]) -> Result<bool, CallError> {
         }
     }
     Ok(false)
+}
+
+/// Equality of two values of one type that has it: pointers to one thing, and some structs.
+fn natives_equal(a: &Value, b: &Value) -> Option<bool> {
+    let (Value::Native(a), Value::Native(b)) = (a, b) else { return None };
+    if a.type_name() != b.type_name() {
+        return None;
+    }
+    if a.kind() == "ptr" {
+        return Some(std::rc::Rc::ptr_eq(a, b));
+    }
+    a.equals(b.as_ref())
 }
 
 /// Equality of two values of one basic kind.

@@ -10,9 +10,11 @@ use super::budget::Budget;
 use super::error::{Abort, CallError, ExecError};
 use super::function::{Function, Type};
 use super::gofmt::{quote, write_value};
+use super::measure::measure;
 use super::set::TemplateSet;
 use super::text::Str;
 use super::value::{Elements, List, Map, MapKind, Value};
+use crate::helm::funcs::Pattern;
 use crate::helm::host::Host;
 
 /// What a render carries along: the templates in sight, the host's gifts, and the budget.
@@ -28,6 +30,8 @@ pub struct Runtime<'a> {
     pub(crate) parsed: HashMap<Str, Rc<Vec<Arc<Template>>>>,
     /// Whether a missing key of a map is nil, as Helm has it, rather than no value.
     pub(crate) missing_is_nil: bool,
+    /// Regular expressions, already compiled.
+    pub(crate) patterns: HashMap<Str, Rc<Pattern>>,
     /// Maps that were given containers to hold; the only ones that can be part of a cycle.
     tied: Vec<Map>,
 }
@@ -78,6 +82,7 @@ impl<'a> Runtime<'a> {
             included: HashMap::new(),
             parsed: HashMap::new(),
             missing_is_nil: true,
+            patterns: HashMap::new(),
             tied: Vec::new(),
         }
     }
@@ -137,6 +142,12 @@ enum At<'t> {
     Command(&'t Command),
     Operand(&'t Operand),
 }
+
+/// From this length on reading a text is work by itself.
+const LONG_TEXT: usize = 4096;
+
+/// How much of a text is read in one step.
+const BYTES_PER_STEP: usize = 256;
 
 /// What to do after a node.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -198,9 +209,10 @@ impl<'t> State<'t, '_, '_> {
             self.step()?;
             self.at = At::Node(node);
             match node {
-                Node::Text(text) => {
+                Node::Text(span) => {
+                    let text = self.template.source.bytes(*span);
                     self.charge(text.len())?;
-                    self.out.extend_from_slice(text.as_bytes());
+                    self.out.extend_from_slice(text);
                 }
                 Node::Action { pipe, .. } => {
                     // Variables declared here stay until the enclosing `end`.
@@ -231,10 +243,22 @@ impl<'t> State<'t, '_, '_> {
     }
 
     fn print(&mut self, value: &Value) -> Eval<()> {
+        measure(&mut self.rt.budget, value).map_err(|abort| self.abort(abort))?;
         let start = self.out.len();
         match value {
             Value::Invalid | Value::Nil => self.out.extend_from_slice(b"<no value>"),
             Value::Str(text) => self.out.extend_from_slice(text.as_bytes()),
+            Value::Native(native) => match native.printed() {
+                Some(text) => self.out.extend_from_slice(text.as_bytes()),
+                None => {
+                    let start = self.out.len();
+                    write_value(self.out, value);
+                    // What a pointer points to is printed, not the pointer.
+                    if native.kind() == "ptr" && self.out.get(start) == Some(&b'&') {
+                        self.out.remove(start);
+                    }
+                }
+            },
             _ => write_value(self.out, value),
         }
         self.charge(self.out.len() - start)
@@ -289,7 +313,19 @@ impl<'t> State<'t, '_, '_> {
             }
             Value::Int64(n) => {
                 self.one_variable(branch, &value)?;
-                self.iterate(branch, (0..*n).map(|i| (Value::Invalid, Value::Int64(i))))?
+                let typed = |i| match &value {
+                    Value::Native(native) => native.of_number(i).unwrap_or(Value::Int64(i)),
+                    _ => Value::Int64(i),
+                };
+                self.iterate(branch, (0..*n).map(|i| (Value::Invalid, typed(i))))?
+            }
+            Value::Uint8(n) => {
+                self.one_variable(branch, &value)?;
+                self.iterate(branch, (0..*n).map(|i| (Value::Invalid, Value::Uint8(i))))?
+            }
+            Value::Uint64(n) => {
+                self.one_variable(branch, &value)?;
+                self.iterate(branch, (0..*n).map(|i| (Value::Invalid, Value::Uint64(i))))?
             }
             Value::Invalid | Value::Nil => false,
             _ => {
@@ -493,6 +529,12 @@ impl<'t> State<'t, '_, '_> {
             Value::Invalid => return Ok((Value::Invalid, false)),
             Value::Nil => return self.error(format!("nil pointer evaluating interface {{}}.{}", name.to_str())),
             Value::Map(map) => {
+                if map.kind == MapKind::Values
+                    && let Some(method) = super::values::method(&name.to_str())
+                {
+                    let value = self.call(dot, method, Some(receiver.clone()), At::Operand(operand), args, last)?;
+                    return Ok((value, false));
+                }
                 if has_args {
                     return self.error(format!("{} is not a method but has arguments", name.to_str()));
                 }
@@ -548,6 +590,9 @@ impl<'t> State<'t, '_, '_> {
         } else if given != wanted {
             return self.error(format!("wrong number of args for {}: want {wanted} got {given}", function.name));
         }
+        if let Some(why) = function.refused {
+            return self.error(why);
+        }
         if let Some(short) = Short::of(function.name) {
             return self.short_circuit(dot, short, args, last);
         }
@@ -555,7 +600,10 @@ impl<'t> State<'t, '_, '_> {
         values.extend(receiver);
         if function.name == "call" {
             // Its error names what was called.
-            values.extend(args.first().map(|arg| Value::text(arg.to_string())));
+            values.extend(args.first().map(|arg| match &arg.term {
+                Term::Pipe(pipe) => Value::text(pipe.to_string()),
+                _ => Value::text(arg.to_string()),
+            }));
         }
         for (i, arg) in args.iter().enumerate() {
             let value = self.arg(dot, function.param(i).unwrap_or(Type::Any), arg)?;
@@ -566,6 +614,7 @@ impl<'t> State<'t, '_, '_> {
             values.push(value);
         }
         self.step()?;
+        self.weigh(function, &values).map_err(|abort| self.abort(abort))?;
         match (function.call)(self.rt, &values) {
             Ok(value) => {
                 self.charge(weight(&value))?;
@@ -576,6 +625,18 @@ impl<'t> State<'t, '_, '_> {
                 Err(self.failure(format!("error calling {}: {cause}", function.name), Some(cause)))
             }
         }
+    }
+
+    /// Counts what a call will cost for the size of its arguments.
+    fn weigh(&mut self, function: &Function, values: &[Value]) -> Result<(), Abort> {
+        let text: usize = values.iter().map(|value| if let Value::Str(text) = value { text.len() } else { 0 }).sum();
+        if text >= LONG_TEXT {
+            self.rt.budget.steps((text / BYTES_PER_STEP) as u64)?;
+        }
+        if function.unfolds {
+            values.iter().try_for_each(|value| measure(&mut self.rt.budget, value))?;
+        }
+        Ok(())
     }
 
     /// `and` and `or` stop at the first argument that decides.
@@ -597,7 +658,7 @@ impl<'t> State<'t, '_, '_> {
         self.at = At::Operand(operand);
         let value = match &operand.term {
             Term::Dot => dot.clone(),
-            Term::Nil if wanted.can_be_nil() => return Ok(Value::Nil),
+            Term::Nil if wanted.can_be_nil() => return Ok(wanted.zero()),
             Term::Nil => return self.error(format!("cannot assign nil to {wanted}")),
             Term::Field(_) | Term::Variable { .. } | Term::Chain { .. } => self.fields(dot, operand, &[], None)?,
             Term::Pipe(pipe) => self.pipe(dot, pipe)?,
@@ -635,12 +696,13 @@ impl<'t> State<'t, '_, '_> {
     /// Checks that a value can be passed as a `wanted`.
     fn fit(&self, value: Value, wanted: Type) -> Eval<Value> {
         match value {
-            Value::Invalid if wanted.can_be_nil() => Ok(Value::Nil),
+            Value::Invalid if wanted.can_be_nil() => Ok(wanted.zero()),
             Value::Invalid => self.error(format!("invalid value; expected {wanted}")),
             Value::Nil if wanted == Type::Any => Ok(value),
             Value::Nil => self.error(format!("wrong type for value; expected {wanted}; got interface {{}}")),
             value if wanted.accepts(&value) => Ok(match (wanted, value) {
                 (Type::Map, Value::Map(map)) => Value::Map(map.cast(MapKind::Any)),
+                (_, Value::Native(native)) => native.passed().unwrap_or(Value::Native(native)),
                 (_, value) => value,
             }),
             value => {

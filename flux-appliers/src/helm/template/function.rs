@@ -52,6 +52,16 @@ impl Type {
         matches!(self, Self::Any | Self::Map | Self::List | Self::Pointer(_))
     }
 
+    /// The nil of a type that has one.
+    pub(crate) fn zero(self) -> Value {
+        use super::value::{Elements, List, Map, MapKind};
+        match self {
+            Self::Map => Value::Map(Map::nil(MapKind::Any)),
+            Self::List => Value::List(List::nil(Elements::Any)),
+            _ => Value::Nil,
+        }
+    }
+
     /// Go's `AssignableTo` for the dynamic type of `value`.
     pub(crate) fn accepts(self, value: &Value) -> bool {
         use super::value::{Elements, MapKind};
@@ -79,6 +89,10 @@ pub struct Function {
     pub(crate) params: &'static [Type],
     pub(crate) variadic: Option<Type>,
     pub(crate) call: Call,
+    /// Why a template cannot call it, if it cannot.
+    pub(crate) refused: Option<&'static str>,
+    /// Whether it writes out, copies or compares its arguments whole, so that their size must be known first.
+    pub(crate) unfolds: bool,
 }
 
 impl fmt::Debug for Function {
@@ -90,12 +104,22 @@ impl fmt::Debug for Function {
 impl Function {
     /// A function of a fixed number of arguments.
     pub(crate) const fn new(name: &'static str, params: &'static [Type], call: Call) -> Self {
-        Self { name, params, variadic: None, call }
+        Self { name, params, variadic: None, call, refused: None, unfolds: false }
     }
 
     /// A function that takes any number of `rest` after its fixed arguments.
     pub(crate) const fn variadic(name: &'static str, params: &'static [Type], rest: Type, call: Call) -> Self {
-        Self { name, params, variadic: Some(rest), call }
+        Self { name, params, variadic: Some(rest), call, refused: None, unfolds: false }
+    }
+
+    /// The same, for one that writes out, copies or compares its arguments whole.
+    pub(crate) const fn unfolding(self) -> Self {
+        Self { unfolds: true, ..self }
+    }
+
+    /// A method that is there but whose results a template cannot take.
+    pub(crate) const fn not_callable(name: &'static str, why: &'static str) -> Self {
+        Self { name, params: &[], variadic: None, call: |_, _| Ok(Value::Nil), refused: Some(why), unfolds: false }
     }
 
     /// The type of argument `index`.

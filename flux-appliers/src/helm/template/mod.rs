@@ -12,12 +12,14 @@ pub(crate) mod exec;
 pub(crate) mod function;
 pub(crate) mod gofmt;
 mod lex;
+pub(crate) mod measure;
 pub(crate) mod number;
 pub(crate) mod parse;
 pub(crate) mod set;
 mod source;
 pub(crate) mod text;
 pub(crate) mod value;
+mod values;
 
 #[cfg(test)]
 mod conformance;
@@ -30,4 +32,5 @@ pub(crate) use builtin::Builtins;
 pub use error::{Abort, CallError, ExecError, ParseError};
 pub use function::{Function, Type};
 pub use text::Str;
+pub(crate) use value::exported;
 pub use value::{Elements, Entries, List, Map, MapKind, Native, Value};

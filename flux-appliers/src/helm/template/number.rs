@@ -137,7 +137,14 @@ pub(crate) fn parse_float(text: &str) -> Option<f64> {
     if !body.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
     }
-    // Underscores are only allowed with a base prefix, except in literals, where the digits are base 0.
+    // Underscores may only stand between digits.
+    let misplaced = |i: usize| {
+        let is_digit = |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
+        !is_digit(i.checked_sub(1)) || !is_digit(Some(i + 1))
+    };
+    if text.match_indices('_').any(|(i, _)| misplaced(i)) {
+        return None;
+    }
     let value: f64 = text.replace('_', "").parse().ok()?;
     value.is_finite().then_some(value)
 }

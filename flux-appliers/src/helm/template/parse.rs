@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::ast::{Branch, Command, Node, Operand, Pipe, Template, Term};
 use super::error::ParseError;
 use super::function::Functions;
 use super::gofmt::{quote, unquote};
 use super::lex::{Kind, Token, lex};
 use super::number::Number;
-use super::source::{Pos, Source};
+use super::source::{Pos, Source, Span};
 use super::text::Str;
 
 /// How deeply blocks and parentheses may nest; far beyond any chart, and short of the stack.
@@ -19,8 +21,17 @@ const MAX_DEPTH: usize = 500;
 ///
 /// # Errors
 /// The first fault, with its line.
-pub(crate) fn parse(name: &str, text: &str, functions: &dyn Functions) -> Result<Vec<Template>, ParseError> {
-    let source = Arc::new(Source { name: Arc::from(name), text: text.to_owned() });
+pub(crate) fn parse(name: &str, text: &Bytes, functions: &dyn Functions) -> Result<Vec<Template>, ParseError> {
+    let (lossy, shared);
+    let (text, bytes) = match std::str::from_utf8(text) {
+        Ok(utf8) => (utf8, text),
+        Err(_) => {
+            lossy = String::from_utf8_lossy(text).into_owned();
+            shared = Bytes::from(lossy.clone());
+            (lossy.as_str(), &shared)
+        }
+    };
+    let source = Arc::new(Source { name: Arc::from(name), text: bytes.clone() });
     let mut parser = Parser {
         tokens: lex(text),
         next: 0,
@@ -206,7 +217,11 @@ impl<'a> Parser<'a> {
         while self.peek_word().kind != Kind::Eof {
             match self.descend(Self::piece)? {
                 Piece::Node(node) => nodes.push(node),
-                Piece::Ending(ending) => return Ok((nodes, ending)),
+                Piece::Ending(ending) => {
+                    // Parsed templates are kept for long.
+                    nodes.shrink_to_fit();
+                    return Ok((nodes, ending));
+                }
             }
         }
         self.error("unexpected EOF".to_owned())
@@ -215,7 +230,10 @@ impl<'a> Parser<'a> {
     fn piece(&mut self) -> Parsed<Piece> {
         let token = self.take_word();
         match token.kind {
-            Kind::Text => Ok(Piece::Node(Node::Text(Str::from(&*token.text)))),
+            Kind::Text => {
+                let end = token.pos + token.text.len() as Pos;
+                Ok(Piece::Node(Node::Text(Span { start: token.pos, end })))
+            }
             Kind::LeftDelim => {
                 self.action_line = token.line;
                 let piece = self.action()?;
@@ -242,9 +260,9 @@ impl<'a> Parser<'a> {
                 self.expect(Kind::RightDelim, "end")?;
                 return Ok(Piece::Ending(Ending::End));
             }
-            Kind::If => Node::If(self.branch("if")?),
-            Kind::Range => Node::Range(self.branch("range")?),
-            Kind::With => Node::With(self.branch("with")?),
+            Kind::If => Node::If(Box::new(self.branch("if")?)),
+            Kind::Range => Node::Range(Box::new(self.branch("range")?)),
+            Kind::With => Node::With(Box::new(self.branch("with")?)),
             Kind::Template => self.template()?,
             _ => {
                 self.next = start;
@@ -291,11 +309,11 @@ impl<'a> Parser<'a> {
         let kind = self.peek();
         if context == "if" && kind == Kind::If {
             self.take();
-            return Ok(vec![Node::If(self.descend(|p| p.branch("if"))?)]);
+            return Ok(vec![Node::If(Box::new(self.descend(|p| p.branch("if"))?))]);
         }
         if context == "with" && kind == Kind::With {
             self.take();
-            return Ok(vec![Node::With(self.descend(|p| p.branch("with"))?)]);
+            return Ok(vec![Node::With(Box::new(self.descend(|p| p.branch("with"))?))]);
         }
         let (body, ending) = self.body()?;
         if matches!(ending, Ending::Else) {
@@ -336,7 +354,7 @@ impl<'a> Parser<'a> {
 
     fn pipe(&mut self, context: &'static str, end: Kind) -> Parsed<Pipe> {
         let pos = self.peek_word().pos;
-        let mut pipe = Pipe { pos, variables: Vec::new(), assign: false, commands: Vec::new() };
+        let mut pipe = Pipe { pos, variables: Vec::new(), assign: false, commands: Vec::with_capacity(1) };
         self.declarations(&mut pipe, context)?;
         loop {
             let token = self.peek_word();
@@ -412,11 +430,12 @@ impl<'a> Parser<'a> {
     /// Operands up to a `|` (consumed) or the end of the pipeline (left).
     fn command(&mut self) -> Parsed<Command> {
         let pos = self.peek_word().pos;
-        let mut operands = Vec::new();
+        let (mut first, mut args) = (None, Vec::new());
         loop {
             self.skip_space();
-            if let Some(operand) = self.operand()? {
-                operands.push(operand);
+            match (self.operand()?, &first) {
+                (Some(operand), Some(_)) => args.push(operand),
+                (operand, _) => first = operand.or(first),
             }
             let token = self.token_at(self.next);
             match token.kind {
@@ -432,9 +451,9 @@ impl<'a> Parser<'a> {
             }
             break;
         }
-        let mut operands = operands.into_iter();
-        match operands.next() {
-            Some(first) => Ok(Command { pos, first, args: operands.collect() }),
+        args.shrink_to_fit();
+        match first {
+            Some(first) => Ok(Command { pos, first, args }),
             None => self.error("empty command".to_owned()),
         }
     }

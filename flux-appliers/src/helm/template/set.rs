@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::ast::Template;
 use super::error::ParseError;
 use super::function::Functions;
@@ -18,7 +20,7 @@ pub(crate) struct TemplateSet {
 impl TemplateSet {
     /// Parses a text and adds what it defines. A later definition replaces an earlier one, unless it is blank.
     pub(crate) fn add(&mut self, name: &str, text: &str, functions: &dyn Functions) -> Result<(), ParseError> {
-        for template in parse(name, text, functions)? {
+        for template in parse(name, &Bytes::copy_from_slice(text.as_bytes()), functions)? {
             if template.is_blank() && self.templates.contains_key(&template.name) {
                 continue;
             }

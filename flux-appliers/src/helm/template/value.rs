@@ -62,6 +62,8 @@ pub enum Elements {
     Str,
     /// `[]int`
     Int,
+    /// `[]uint8`
+    Bytes,
     /// `[][]interface {}`
     Lists,
 }
@@ -96,7 +98,8 @@ pub type Entries = BTreeMap<Str, Value>;
 pub struct Map {
     /// The Go type.
     pub kind: MapKind,
-    cell: Rc<RefCell<Entries>>,
+    /// Nothing is the nil map, which is empty, is `null` in JSON and takes no keys.
+    cell: Option<Rc<RefCell<Entries>>>,
 }
 
 /// The Go type of a map.
@@ -113,43 +116,57 @@ pub enum MapKind {
 impl Map {
     /// A map of `kind`.
     pub fn new(kind: MapKind, entries: Entries) -> Self {
-        Self { kind, cell: Rc::new(RefCell::new(entries)) }
+        Self { kind, cell: Some(Rc::new(RefCell::new(entries))) }
+    }
+
+    /// The nil map.
+    pub fn nil(kind: MapKind) -> Self {
+        Self { kind, cell: None }
+    }
+
+    /// Whether this is the nil map.
+    pub fn is_nil(&self) -> bool {
+        self.cell.is_none()
     }
 
     /// The same map under another type's name.
     pub fn cast(&self, kind: MapKind) -> Self {
-        Self { kind, cell: Rc::clone(&self.cell) }
+        Self { kind, cell: self.cell.clone() }
     }
 
     /// The value under `key`.
     pub fn get(&self, key: &[u8]) -> Option<Value> {
-        self.cell.borrow().get(key).cloned()
+        self.cell.as_ref()?.borrow().get(key).cloned()
     }
 
     /// Whether there is such a key.
     pub fn contains(&self, key: &[u8]) -> bool {
-        self.cell.borrow().contains_key(key)
+        self.cell.as_ref().is_some_and(|cell| cell.borrow().contains_key(key))
     }
 
-    /// Writes a key.
+    /// Writes a key; a nil map takes none.
     pub fn insert(&self, key: Str, value: Value) {
-        self.cell.borrow_mut().insert(key, value);
+        if let Some(cell) = &self.cell {
+            cell.borrow_mut().insert(key, value);
+        }
     }
 
     /// Removes a key.
     pub fn remove(&self, key: &[u8]) {
-        self.cell.borrow_mut().remove(key);
+        if let Some(cell) = &self.cell {
+            cell.borrow_mut().remove(key);
+        }
     }
 
     /// Removes everything.
     pub fn clear(&self) {
         // The old entries are dropped after the borrow ends: dropping them may reach this map again.
-        let _old = std::mem::take(&mut *self.cell.borrow_mut());
+        let _old = self.cell.as_ref().map(|cell| std::mem::take(&mut *cell.borrow_mut()));
     }
 
     /// The number of keys.
     pub fn len(&self) -> usize {
-        self.cell.borrow().len()
+        self.cell.as_ref().map_or(0, |cell| cell.borrow().len())
     }
 
     /// Whether there are no keys.
@@ -159,17 +176,24 @@ impl Map {
 
     /// A copy of the entries, in key order, safe to hold while the map changes.
     pub fn entries(&self) -> Vec<(Str, Value)> {
-        self.cell.borrow().iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+        let Some(cell) = &self.cell else { return Vec::new() };
+        cell.borrow().iter().map(|(k, v)| (k.clone(), v.clone())).collect()
     }
 
     /// Visits the entries in key order; the visitor must not write to this map.
     pub fn for_each(&self, mut visit: impl FnMut(&Str, &Value)) {
-        self.cell.borrow().iter().for_each(|(k, v)| visit(k, v));
+        if let Some(cell) = &self.cell {
+            cell.borrow().iter().for_each(|(k, v)| visit(k, v));
+        }
     }
 
     /// Whether both are one map.
     pub fn is_same(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.cell, &other.cell)
+        match (&self.cell, &other.cell) {
+            (Some(a), Some(b)) => Rc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        }
     }
 }
 
@@ -198,14 +222,56 @@ pub trait Native {
         None
     }
 
+    /// What `{{ . }}` prints where that is not what `fmt` prints: methods of the pointer count there.
+    fn printed(&self) -> Option<String> {
+        self.text()
+    }
+
+    /// The value as it is once it was passed to a function: without the methods of its pointer.
+    fn passed(&self) -> Option<Value> {
+        None
+    }
+
+    /// What `fmt.GoStringer` gives, if the type has it.
+    fn source(&self) -> Option<String> {
+        None
+    }
+
+    /// What the type marshals itself to, if it does so.
+    fn marshalled(&self) -> Option<Value> {
+        None
+    }
+
+    /// A copy as one made by reflection is, which does not reach unexported fields, where that makes a difference.
+    fn copied(&self) -> Option<Value> {
+        None
+    }
+
+    /// Another value of the type, for a range over a number that has a type of its own.
+    fn of_number(&self, _number: i64) -> Option<Value> {
+        None
+    }
+
+    /// Whether `==` is true of the two, if the type can be compared so.
+    fn equals(&self, _other: &dyn Native) -> Option<bool> {
+        None
+    }
+
     /// The plain value beneath a named type: a list, a map or a number.
     fn underlying(&self) -> Option<Value> {
         None
     }
 
-    /// The names and values of the exported fields, for printing and encoding.
+    /// The names and values of the fields, for printing; those that start in upper case are encoded as well.
     fn fields(&self) -> Vec<(&'static str, Value)> {
         Vec::new()
+    }
+
+    /// The fields as `encoding/json` names them.
+    fn json_fields(&self) -> Vec<(&'static str, Value)> {
+        let mut fields = self.fields();
+        fields.retain(|(name, _)| is_exported(name));
+        fields
     }
 
     /// For downcasting.
@@ -270,6 +336,7 @@ impl Value {
                 Elements::Any => "[]interface {}",
                 Elements::Str => "[]string",
                 Elements::Int => "[]int",
+                Elements::Bytes => "[]uint8",
                 Elements::Lists => "[][]interface {}",
             },
             Self::Map(map) => match map.kind {
@@ -334,6 +401,17 @@ impl Value {
         }
         Self::map(values.iter().map(|(key, value)| (Str::from(key.as_str()), convert(value))).collect())
     }
+}
+
+/// The fields that encoders see.
+pub(crate) fn exported(native: &dyn Native) -> Vec<(&'static str, Value)> {
+    let mut fields = native.fields();
+    fields.retain(|(name, _)| is_exported(name));
+    fields
+}
+
+fn is_exported(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase())
 }
 
 impl fmt::Debug for Value {

@@ -1,14 +1,14 @@
 //! Values files.
 
-use flux_core::yaml::{self, ReadOptions};
+use flux_core::yaml::{self, Dialect, ReadOptions};
 use serde_json::Value as Json;
 
 use super::Table;
-use crate::helm::funcs::json_kind;
+use crate::helm::json::mismatch;
 
 /// Why a values file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot unmarshal yaml document: {0}")]
+#[error("{0}")]
 pub struct ValuesError(String);
 
 /// Reads a values file: any number of documents, later ones over earlier ones. Every number becomes a float64, as
@@ -18,8 +18,8 @@ pub struct ValuesError(String);
 /// If a document is not YAML or not a map.
 pub fn read_values(text: &[u8]) -> Result<Table, ValuesError> {
     let mut values = Table::new();
-    for document in documents(text) {
-        let read = yaml::read(&document, &ReadOptions::default()).map_err(|error| ValuesError(yaml_fault(&error)))?;
+    for document in documents(text)? {
+        let read = yaml::read(&document, &ReadOptions::default()).map_err(|error| unmarshal(yaml_fault(&error)))?;
         match read {
             Json::Null => {}
             Json::Object(mut fields) => {
@@ -27,28 +27,33 @@ pub fn read_values(text: &[u8]) -> Result<Table, ValuesError> {
                 merge_maps(&mut values, fields);
             }
             other => {
-                let kind = json_kind(&other);
-                return Err(ValuesError(format!(
-                    "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into Go value of \
-                     type map[string]interface {{}}"
-                )));
+                return Err(unmarshal(mismatch(&other, "", "map[string]interface {}")));
             }
         }
     }
     Ok(values)
 }
 
-/// Splits at lines that are `---` and nothing else.
-fn documents(text: &[u8]) -> Vec<Vec<u8>> {
+fn unmarshal(reason: String) -> ValuesError {
+    ValuesError(format!("cannot unmarshal yaml document: {reason}"))
+}
+
+/// Splits at lines that are `---`; only a comment may follow on such a line.
+fn documents(text: &[u8]) -> Result<Vec<Vec<u8>>, ValuesError> {
     let mut documents = vec![Vec::new()];
     for line in text.split_inclusive(|b| *b == b'\n') {
-        if line.trim_ascii_end() == b"---" {
-            documents.push(Vec::new());
-        } else if let Some(document) = documents.last_mut() {
-            document.extend_from_slice(line);
+        match line.strip_prefix(b"---").map(<[u8]>::trim_ascii) {
+            None => documents.last_mut().into_iter().for_each(|document| document.extend_from_slice(line)),
+            Some(rest) if rest.is_empty() || rest.starts_with(b"#") => documents.push(Vec::new()),
+            Some(rest) => {
+                let rest = String::from_utf8_lossy(rest);
+                return Err(ValuesError(format!(
+                    "error reading yaml document: invalid Yaml document separator: {rest}"
+                )));
+            }
         }
     }
-    documents
+    Ok(documents)
 }
 
 /// Turns every number into a float64.
@@ -77,21 +82,7 @@ pub fn merge_maps(base: &mut Table, over: Table) {
     }
 }
 
-/// A fault of a YAML text in the words of Go's reader, which counts the lines of some faults from zero.
+/// A fault of a YAML text in the words of Go's reader.
 pub(crate) fn yaml_fault(error: &yaml::YamlError) -> String {
-    let text = error.to_string();
-    let Some(rest) = text.strip_prefix("yaml: line ") else {
-        return format!("error converting YAML to JSON: {text}");
-    };
-    let Some((place, message)) = rest.split_once(": ") else {
-        return format!("error converting YAML to JSON: {text}");
-    };
-    let line: usize = place.split(',').next().and_then(|line| line.parse().ok()).unwrap_or(1);
-    let message = message.split(" while ").next().unwrap_or(message);
-    let from_parser = message.starts_with("did not find expected") && !message.contains("':'");
-    let line = if from_parser { line.saturating_sub(1) } else { line };
-    if line == 0 {
-        return format!("error converting YAML to JSON: yaml: {message}");
-    }
-    format!("error converting YAML to JSON: yaml: line {line}: {message}")
+    format!("error converting YAML to JSON: {}", error.in_go(Dialect::Lax))
 }

@@ -3,12 +3,15 @@
 use serde_json::Value as Json;
 
 use super::Table;
+use crate::helm::funcs::read_first;
 use crate::helm::template::gofmt::quote;
 
 /// The largest index of a list.
 const MAX_INDEX: i64 = 65_536;
 /// How many dots a key may have.
 const MAX_NESTING: usize = 30;
+/// How many indices a key may have. Helm has no limit here, and is stopped by its stack.
+const MAX_INDICES: usize = 500;
 
 /// How to read what is given.
 #[derive(Clone, Copy)]
@@ -79,8 +82,9 @@ pub enum SetError {
 /// # Errors
 /// If the expression does not follow the grammar or does not fit what is there.
 pub fn set(values: &mut Table, expression: &str, mode: SetMode<'_>) -> Result<(), SetError> {
-    let mut parser = Parser { chars: expression.chars().collect(), at: 0, mode };
+    let mut parser = Parser { chars: expression.chars().collect(), at: 0, indices: 0, mode };
     loop {
+        parser.indices = 0;
         match parser.key(values, 0) {
             Ok(()) => {}
             Err(Stop::End) => return Ok(()),
@@ -104,6 +108,8 @@ impl From<SetError> for Stop {
 struct Parser<'a> {
     chars: Vec<char>,
     at: usize,
+    /// How many indices the key at hand has.
+    indices: usize,
     mode: SetMode<'a>,
 }
 
@@ -152,11 +158,19 @@ impl Parser<'_> {
                 put(table, key, Json::Array(list));
                 outcome
             }
-            Some('=') => {
-                let (value, stop) = self.value()?;
-                put(table, key, value);
-                stop.map_or(Ok(()), Err)
-            }
+            Some('=') => match (self.chars.get(self.at) == Some(&'{'), self.value()) {
+                (_, Ok((value, stop))) => {
+                    put(table, key, value);
+                    stop.map_or(Ok(()), Err)
+                }
+                (is_list, Err(stop)) => {
+                    // Helm sets what one file was to give before it looks whether there was one.
+                    if !is_list && matches!(stop, Stop::Fault(SetError::File(_))) {
+                        put(table, key, Json::Null);
+                    }
+                    Err(stop)
+                }
+            },
             Some('.') => {
                 if level + 1 > MAX_NESTING {
                     return Err(SetError::Nesting.into());
@@ -199,6 +213,10 @@ impl Parser<'_> {
     }
 
     fn item(&mut self, list: &mut Vec<Json>, index: i64, level: usize) -> Result<(), Stop> {
+        self.indices += 1;
+        if self.indices > MAX_INDICES {
+            return Err(SetError::Nesting.into());
+        }
         if index < 0 {
             return Err(SetError::NegativeIndex(index).into());
         }
@@ -301,14 +319,9 @@ impl Parser<'_> {
             return Ok(Json::Null);
         }
         let rest: String = self.chars.get(self.at..).unwrap_or_default().iter().collect();
-        let mut stream = serde_json::Deserializer::from_str(&rest).into_iter::<Json>();
-        let mut value = match stream.next() {
-            Some(Ok(value)) => value,
-            Some(Err(error)) => return Err(SetError::Json(error.to_string()).into()),
-            None => Json::Null,
-        };
+        let (mut value, length) = read_first(rest.as_bytes()).map_err(SetError::Json)?;
         super::floats(&mut value);
-        let used = rest.get(..stream.byte_offset()).map_or(0, |used| used.chars().count());
+        let used = rest.get(..length).map_or(0, |used| used.chars().count());
         self.at += used;
         self.is_blank();
         Ok(value)

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::shape::{self, Shape};
-use super::{GeneratorArgs, Kustomization, PluginConfig, Replacement, ValueTarget, invalid};
+use super::{ChartPlugin, GeneratorArgs, Kustomization, PluginConfig, Replacement, ValueTarget, invalid};
 use crate::kustomize::config::WrittenConfig;
 use crate::kustomize::error::Cause;
 
@@ -30,6 +30,10 @@ impl Configuration for PluginConfig {
     const SHAPE: Shape = shape::PLUGIN;
 }
 
+impl Configuration for ChartPlugin {
+    const SHAPE: Shape = shape::CHART_PLUGIN;
+}
+
 impl Configuration for GeneratorArgs {
     const SHAPE: Shape = shape::GENERATOR;
 }
@@ -53,7 +57,7 @@ impl Configuration for ValueTargets {
     const SHAPE: Shape = shape::VALUE_TARGETS;
 }
 
-/// Reads a kustomization: texts must be written as texts.
+/// Reads a kustomization, or a chart: texts must be written as texts.
 pub(in crate::kustomize) fn decode<T: Configuration>(value: Value) -> Result<T, Cause> {
     read(value, false)
 }
@@ -81,8 +85,8 @@ impl Reader {
     /// Brings a value into shape: canonical keys, no nulls.
     fn conform(&self, value: Value, shape: &Shape, path: &mut String) -> Result<Value, Cause> {
         match (shape, value) {
-            (Shape::Any, value) => Ok(value),
             (shape, Value::Null) => Ok(zero(shape)),
+            (Shape::Map, value @ Value::Object(_)) => Ok(value),
             (Shape::Text, Value::String(text)) => Ok(Value::String(text)),
             (Shape::Text, value @ (Value::Number(_) | Value::Bool(_))) if self.lenient => {
                 Ok(Value::String(value.to_string()))
@@ -147,9 +151,8 @@ fn zero(shape: &Shape) -> Value {
         Shape::Text => Value::String(String::new()),
         Shape::Bool => Value::Bool(false),
         Shape::Int => 0.into(),
-        Shape::TextMap | Shape::Struct(_) => Value::Object(Map::new()),
+        Shape::TextMap | Shape::Map | Shape::Struct(_) => Value::Object(Map::new()),
         Shape::List(_) => Value::Array(Vec::new()),
-        Shape::Any => Value::Null,
     }
 }
 
@@ -159,9 +162,8 @@ fn shape_name(shape: &Shape) -> &'static str {
         Shape::Bool => "a boolean",
         Shape::Int => "an integer",
         Shape::TextMap => "a map of strings",
-        Shape::Any => "anything",
         Shape::List(_) => "a list",
-        Shape::Struct(_) => "an object",
+        Shape::Map | Shape::Struct(_) => "an object",
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::kustomize::config::WrittenFieldSpec;
 
@@ -37,9 +37,9 @@ pub(in crate::kustomize) struct Kustomization {
     pub(in crate::kustomize) bases: Option<Vec<String>>,
     pub(in crate::kustomize) config_map_generator: Option<Vec<GeneratorArgs>>,
     pub(in crate::kustomize) secret_generator: Option<Vec<GeneratorArgs>>,
-    pub(in crate::kustomize) helm_globals: Option<Value>,
-    pub(in crate::kustomize) helm_charts: Option<Vec<Value>>,
-    pub(in crate::kustomize) helm_chart_inflation_generator: Option<Vec<Value>>,
+    pub(in crate::kustomize) helm_globals: Option<HelmGlobals>,
+    pub(in crate::kustomize) helm_charts: Option<Vec<HelmChart>>,
+    pub(in crate::kustomize) helm_chart_inflation_generator: Option<Vec<LegacyHelmChart>>,
     pub(in crate::kustomize) generator_options: Option<GeneratorOptions>,
     pub(in crate::kustomize) configurations: Option<Vec<String>>,
     pub(in crate::kustomize) generators: Option<Vec<String>>,
@@ -217,6 +217,80 @@ pub(in crate::kustomize) struct GeneratorOptions {
     pub(in crate::kustomize) annotations: StringMap,
     pub(in crate::kustomize) disable_name_suffix_hash: bool,
     pub(in crate::kustomize) immutable: bool,
+}
+
+/// What all charts of a kustomization have in common.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(in crate::kustomize) struct HelmGlobals {
+    pub(in crate::kustomize) chart_home: String,
+    /// A folder for the helm program, which is not run here.
+    pub(in crate::kustomize) config_home: String,
+}
+
+/// A chart and how it is inflated.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(in crate::kustomize) struct HelmChart {
+    pub(in crate::kustomize) name: String,
+    pub(in crate::kustomize) version: String,
+    pub(in crate::kustomize) repo: String,
+    pub(in crate::kustomize) release_name: String,
+    pub(in crate::kustomize) namespace: String,
+    pub(in crate::kustomize) additional_values_files: Vec<String>,
+    pub(in crate::kustomize) values_file: String,
+    pub(in crate::kustomize) values_inline: Option<Map<String, Value>>,
+    pub(in crate::kustomize) values_merge: String,
+    #[serde(rename = "includeCRDs")]
+    pub(in crate::kustomize) include_crds: bool,
+    pub(in crate::kustomize) skip_hooks: bool,
+    pub(in crate::kustomize) api_versions: Vec<String>,
+    pub(in crate::kustomize) kube_version: String,
+    pub(in crate::kustomize) name_template: String,
+    pub(in crate::kustomize) skip_tests: bool,
+    /// Makes the helm program say more where it fails.
+    pub(in crate::kustomize) debug: bool,
+    pub(in crate::kustomize) devel: bool,
+}
+
+/// A chart in its former spelling.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(in crate::kustomize) struct LegacyHelmChart {
+    pub(in crate::kustomize) chart_name: String,
+    pub(in crate::kustomize) chart_version: String,
+    pub(in crate::kustomize) chart_repo_url: String,
+    pub(in crate::kustomize) chart_home: String,
+    pub(in crate::kustomize) helm_home: String,
+    pub(in crate::kustomize) values: String,
+    pub(in crate::kustomize) values_local: Option<Map<String, Value>>,
+    pub(in crate::kustomize) values_merge: String,
+    pub(in crate::kustomize) release_name: String,
+}
+
+impl From<LegacyHelmChart> for HelmChart {
+    fn from(old: LegacyHelmChart) -> Self {
+        Self {
+            name: old.chart_name,
+            version: old.chart_version,
+            repo: old.chart_repo_url,
+            values_file: old.values,
+            values_inline: old.values_local,
+            values_merge: old.values_merge,
+            release_name: old.release_name,
+            ..Self::default()
+        }
+    }
+}
+
+/// The configuration of a chart as a plugin.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(in crate::kustomize) struct ChartPlugin {
+    #[serde(flatten)]
+    pub(in crate::kustomize) globals: HelmGlobals,
+    #[serde(flatten)]
+    pub(in crate::kustomize) chart: HelmChart,
 }
 
 /// The configuration of a built-in plugin; each reads the fields it knows.

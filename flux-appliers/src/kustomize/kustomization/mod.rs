@@ -14,14 +14,16 @@ const VERSION: &str = "kustomize.config.k8s.io/v1beta1";
 const COMPONENT_VERSION: &str = "kustomize.config.k8s.io/v1alpha1";
 
 impl Kustomization {
-    /// Reads a kustomization file and gives the legacy fields their present meaning.
-    pub(super) fn read(text: &[u8], limits: Limits) -> Result<Self, BuildError> {
+    /// Reads a kustomization file and gives the legacy fields their present meaning; with it, what kustomize warns of.
+    pub(super) fn read(text: &[u8], limits: Limits) -> Result<(Self, Vec<String>), BuildError> {
         let options = ReadOptions { limits, ..ReadOptions::default() };
         let value = yaml::read(text, &options).map_err(Cause::Yaml)?;
         let mut kustomization: Kustomization = decode(value).map_err(|cause| located(cause, text, limits))?;
+        let warnings = kustomization.deprecations();
+        kustomization.move_legacy();
         kustomization.check_empty()?;
         kustomization.settle()?;
-        Ok(kustomization)
+        Ok((kustomization, warnings))
     }
 
     fn check_empty(&self) -> Result<(), Cause> {
@@ -32,8 +34,9 @@ impl Kustomization {
         Ok(())
     }
 
-    /// Moves the legacy fields to where they are now, and checks kind and version.
+    /// Fills in kind and version and checks them; moves legacy fields to where they are now.
     pub(super) fn settle(&mut self) -> Result<(), Cause> {
+        self.move_legacy();
         if self.kind.is_empty() {
             self.kind = "Kustomization".into();
         }
@@ -47,18 +50,28 @@ impl Kustomization {
         if self.api_version != wanted {
             return Err(invalid("apiVersion", &format!("apiVersion for {} should be {wanted}", self.kind)));
         }
-        let moved = |list: &mut Option<Vec<String>>| list.take().unwrap_or_default();
-        let bases = moved(&mut self.bases);
-        self.resources.get_or_insert_default().extend(bases);
-        let tags = self.image_tags.take().unwrap_or_default();
-        self.images.get_or_insert_default().extend(tags);
+        Ok(())
+    }
+
+    /// Moves the fields that have other names now.
+    fn move_legacy(&mut self) {
+        append(&mut self.resources, self.bases.take());
+        append(&mut self.images, self.image_tags.take());
+        let charts = self.helm_chart_inflation_generator.take().unwrap_or_default();
+        let last = |field: fn(&LegacyHelmChart) -> &String| {
+            charts.iter().rev().map(field).find(|text| !text.is_empty()).cloned().unwrap_or_default()
+        };
+        let globals = HelmGlobals { chart_home: last(|c| &c.chart_home), config_home: last(|c| &c.helm_home) };
+        if self.helm_globals.is_none() && globals != HelmGlobals::default() {
+            self.helm_globals = Some(globals);
+        }
+        append(&mut self.helm_charts, Some(charts.into_iter().map(HelmChart::from).collect()));
         for args in self.config_map_generator.iter_mut().flatten() {
             args.settle();
         }
         for args in self.secret_generator.iter_mut().flatten() {
             args.settle();
         }
-        Ok(())
     }
 
     /// True for a Component.
@@ -67,23 +80,27 @@ impl Kustomization {
     }
 
     /// What `kustomize` warns of: fields that have been replaced by others.
-    pub(super) fn deprecations(text: &[u8], limits: Limits) -> Vec<String> {
+    fn deprecations(&self) -> Vec<String> {
         const EDIT: &str = "Run 'kustomize edit fix' to update your Kustomization automatically.";
         let replaced = [
-            ("bases", "resources", ""),
-            ("commonLabels", "labels", ""),
-            ("imageTags", "images", ""),
-            ("patchesJson6902", "patches", ""),
-            ("patchesStrategicMerge", "patches", ""),
-            ("vars", "replacements", "[EXPERIMENTAL] "),
+            (self.bases.is_some(), "bases", "resources", ""),
+            (self.common_labels.is_some(), "commonLabels", "labels", ""),
+            (self.image_tags.is_some(), "imageTags", "images", ""),
+            (self.patches_json6902.is_some(), "patchesJson6902", "patches", ""),
+            (self.patches_strategic_merge.is_some(), "patchesStrategicMerge", "patches", ""),
+            (self.vars.is_some(), "vars", "replacements", "[EXPERIMENTAL] "),
         ];
-        let options = ReadOptions { limits, ..ReadOptions::default() };
-        let Ok(value) = yaml::read(text, &options) else { return Vec::new() };
-        let used = |name: &str| value.get(name).is_some_and(|value| !value.is_null());
-        let warning = |(old, new, how): (&str, &str, &str)| {
+        let warning = |(_, old, new, how): (bool, &str, &str, &str)| {
             format!("# Warning: '{old}' is deprecated. Please use '{new}' instead. {how}{EDIT}")
         };
-        replaced.into_iter().filter(|(old, ..)| used(old)).map(warning).collect()
+        replaced.into_iter().filter(|(used, ..)| *used).map(warning).collect()
+    }
+}
+
+/// Adds to a list that need not be there; nothing added leaves it so.
+fn append<T>(list: &mut Option<Vec<T>>, more: Option<Vec<T>>) {
+    if let Some(more) = more.filter(|more| !more.is_empty()) {
+        list.get_or_insert_default().extend(more);
     }
 }
 

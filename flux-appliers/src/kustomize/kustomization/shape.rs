@@ -8,12 +8,13 @@ pub(in crate::kustomize) enum Shape {
     Int,
     /// Names to texts.
     TextMap,
-    Any,
+    /// Names to anything.
+    Map,
     List(&'static Shape),
     Struct(&'static [(&'static str, Shape)]),
 }
 
-use Shape::{Any, Bool, Int, List, Struct, Text, TextMap};
+use Shape::{Bool, Int, List, Map, Struct, Text, TextMap};
 
 const TEXTS: Shape = List(&Text);
 const META: Shape = Struct(&[("name", Text), ("namespace", Text), ("labels", TextMap), ("annotations", TextMap)]);
@@ -104,6 +105,40 @@ pub(super) const GENERATOR: Shape = Struct(&[
     ("options", GENERATOR_OPTIONS),
     ("type", Text),
 ]);
+const HELM_CHART: &[(&str, Shape)] = &[
+    ("name", Text),
+    ("version", Text),
+    ("repo", Text),
+    ("releaseName", Text),
+    ("namespace", Text),
+    ("additionalValuesFiles", TEXTS),
+    ("valuesFile", Text),
+    ("valuesInline", Map),
+    ("valuesMerge", Text),
+    ("includeCRDs", Bool),
+    ("skipHooks", Bool),
+    ("apiVersions", TEXTS),
+    ("kubeVersion", Text),
+    ("nameTemplate", Text),
+    ("skipTests", Bool),
+    ("debug", Bool),
+    ("devel", Bool),
+];
+const LEGACY_HELM_CHART: Shape = Struct(&[
+    ("chartName", Text),
+    ("chartVersion", Text),
+    ("chartRepoUrl", Text),
+    ("chartHome", Text),
+    ("chartRepoName", Text),
+    ("helmBin", Text),
+    ("helmHome", Text),
+    ("values", Text),
+    ("valuesLocal", Map),
+    ("valuesMerge", Text),
+    ("releaseName", Text),
+    ("releaseNamespace", Text),
+    ("extraArgs", TEXTS),
+]);
 /// A kustomization.
 pub(super) const KUSTOMIZATION: Shape = Struct(&[
     ("apiVersion", Text),
@@ -131,9 +166,9 @@ pub(super) const KUSTOMIZATION: Shape = Struct(&[
     ("bases", TEXTS),
     ("configMapGenerator", List(&CONFIG_MAP)),
     ("secretGenerator", List(&SECRET)),
-    ("helmGlobals", Any),
-    ("helmCharts", List(&Any)),
-    ("helmChartInflationGenerator", List(&Any)),
+    ("helmGlobals", Struct(&[("chartHome", Text), ("configHome", Text)])),
+    ("helmCharts", List(&Struct(HELM_CHART))),
+    ("helmChartInflationGenerator", List(&LEGACY_HELM_CHART)),
     ("generatorOptions", GENERATOR_OPTIONS),
     ("configurations", TEXTS),
     ("generators", TEXTS),
@@ -189,3 +224,15 @@ pub(super) const CONFIG: Shape = Struct(&[
     ("images", FIELD_SPECS),
     ("replicas", FIELD_SPECS),
 ]);
+/// The configuration of a chart as a plugin.
+pub(super) const CHART_PLUGIN: Shape = Struct(&CHART_PLUGIN_FIELDS);
+const CHART_PLUGIN_FIELDS: [(&str, Shape); HELM_CHART.len() + 2] = {
+    let mut fields = [("chartHome", Text); HELM_CHART.len() + 2];
+    fields[1] = ("configHome", Text);
+    let mut i = 0;
+    while i < HELM_CHART.len() {
+        fields[i + 2] = HELM_CHART[i];
+        i += 1;
+    }
+    fields
+};

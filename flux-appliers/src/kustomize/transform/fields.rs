@@ -3,11 +3,12 @@
 use flux_core::yaml::Tag;
 
 use crate::kustomize::error::{BuildError, Cause};
-use crate::kustomize::fieldspec::{FieldSpec, Missing, each_field, each_field_of};
+use crate::kustomize::fieldspec::{FieldSpec, Missing, each_field, each_place, matching};
 use crate::kustomize::kustomization::{Replica, StringMap};
 use crate::kustomize::node;
 use crate::kustomize::resmap::ResMap;
 use crate::kustomize::schema::Schema;
+use crate::kustomize::share::{self, Entry};
 
 /// Sets labels or annotations in every field that is named.
 pub(in crate::kustomize) fn set_entries(
@@ -20,12 +21,17 @@ pub(in crate::kustomize) fn set_entries(
         return Ok(());
     }
     for resource in list.iter_mut() {
+        let specs = matching(specs, &resource.node);
         for (key, value) in entries {
-            let mut set = |map: &mut _| node::set_field(map, key, node::tagged(value.as_str(), Tag::Str));
-            if let Err(cause) = each_field_of(&mut resource.node, specs, &Missing::Mapping, &mut set) {
-                return Err(resource.error(cause, schema));
+            let mut entry = Entry::new(resource, key, node::tagged(value.as_str(), Tag::Str));
+            for spec in &specs {
+                if let Err(cause) = each_place(&mut resource.node, spec, &Missing::Mapping, &mut |map| entry.set(map)) {
+                    return Err(resource.error(cause, schema));
+                }
             }
+            entry.finish(resource);
         }
+        share::spread(resource);
     }
     Ok(())
 }
@@ -53,8 +59,9 @@ pub(in crate::kustomize) fn set_replicas(
     if !found {
         let kinds: Vec<String> = specs.iter().map(|spec| spec.gvk.to_string()).collect();
         return Err(Cause::transform(format!(
-            "resource with name {} does not match a config with the following GVK {kinds:?}",
-            replica.name
+            "resource with name {} does not match a config with the following GVK [{}]",
+            replica.name,
+            kinds.join(" ")
         ))
         .into());
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use flux_core::yaml::{Content, Node, Tag};
 
+use crate::kustomize::chart::HELM_GENERATED;
 use crate::kustomize::error::{BuildError, Cause};
 use crate::kustomize::fieldspec::{FieldSpec, Missing, each_field, each_field_of};
 use crate::kustomize::id::Gvk;
@@ -62,7 +63,7 @@ pub(in crate::kustomize) fn set_namespace(
         *ids.entry(resource.current_id(schema).key()).or_default() += 1;
     }
     for resource in list.iter_mut() {
-        let generated = resource.annotation("kustomize.config.k8s.io/helm-generated") == Some("true");
+        let generated = resource.annotation(HELM_GENERATED) == Some("true");
         if node::is_empty(&resource.node) || generated {
             continue;
         }

@@ -4,15 +4,16 @@ use std::collections::HashSet;
 
 use flux_core::yaml::Limits;
 
+use crate::kustomize::budget::size;
 use crate::kustomize::error::{BuildError, Cause};
 use crate::kustomize::id::Id;
 use crate::kustomize::jsonpatch::JsonPatch;
 use crate::kustomize::kustomization::{Patch, PatchOptions, Selector};
 use crate::kustomize::loader::Loader;
-use crate::kustomize::resmap::{AnyIds, ResMap};
+use crate::kustomize::resmap::ResMap;
 use crate::kustomize::resource::Resource;
 use crate::kustomize::schema::Schema;
-use crate::kustomize::{json, load, merge, node, selector};
+use crate::kustomize::{json, load, merge, node, selector, share};
 
 /// A patch that is read and ready.
 #[derive(Debug)]
@@ -163,12 +164,21 @@ pub(in crate::kustomize) fn apply(list: &mut ResMap, ready: Ready, schema: &Sche
                 return Ok(());
             }
             let target = target.ok_or_else(|| fail(&source, "must specify a target for JSON patch"))?;
-            for at in selector::select(list, &target, schema)? {
-                let Some(resource) = list.list_mut().get_mut(at) else { continue };
-                if remember {
-                    resource.remember_id(schema);
-                }
-                apply_json(resource, &patch).map_err(|why| resource.error(fail(&source, why), schema))?;
+            let selected = selector::select(list, &target, schema)?;
+            list.grow(patch.size().saturating_mul(selected.len()))?;
+            for at in selected {
+                let mut grown = 0;
+                list.change(at, schema, |resource| {
+                    if remember {
+                        resource.remember_id(schema);
+                    }
+                    apply_json(resource, &patch).map_err(|why| resource.error(fail(&source, why), schema))?;
+                    if patch.copies() {
+                        grown = size(&resource.node);
+                    }
+                    Ok(())
+                })?;
+                list.grow(grown)?;
             }
             Ok(())
         }
@@ -176,35 +186,24 @@ pub(in crate::kustomize) fn apply(list: &mut ResMap, ready: Ready, schema: &Sche
 }
 
 fn apply_json(resource: &mut Resource, patch: &JsonPatch) -> Result<(), String> {
-    if resource.memory.annotated {
-        // Kustomize remembers in annotations, so there are some for the patch to add to.
-        with_annotations(resource).map_err(|cause| cause.to_string())?;
-    }
     let mut value = json::to_value(&resource.node).map_err(|cause| cause.to_string())?;
     patch.apply(&mut value)?;
     if !value.is_object() {
         return Err("the patch leaves no object".into());
     }
     resource.node = json::from_value(value);
-    Ok(())
-}
-
-fn with_annotations(resource: &mut Resource) -> Result<(), Cause> {
-    if let Some(metadata) = node::field_or_insert(&mut resource.node, "metadata", node::mapping)? {
-        let annotations = node::field_or_insert(metadata, "annotations", node::mapping)?;
-        if let Some(annotations) = annotations.filter(|annotations| node::is_null(annotations)) {
-            *annotations = node::mapping();
-        }
+    if resource.memory.annotated {
+        resource.annotate();
     }
-    Ok(())
+    resource.forget_if_removed();
+    resource.rewrite_annotations().map_err(|cause| cause.to_string())
 }
 
 /// Each patch changes the object that has or had the patch's identity.
 fn by_identity(list: &mut ResMap, patches: Vec<Resource>, source: &str, schema: &Schema) -> Result<(), BuildError> {
-    let mut known = AnyIds::of(list.as_slice(), schema);
     for patch in patches {
         let id = patch.original_id(schema);
-        let at = match known.find(&id) {
+        let at = match list.any_ids(schema).find(&id) {
             [at] => *at,
             found => {
                 let how = if found.is_empty() { "no matches" } else { "multiple matches" };
@@ -212,28 +211,35 @@ fn by_identity(list: &mut ResMap, patches: Vec<Resource>, source: &str, schema: 
                 return Err(patch.error(fail(source, message), schema));
             }
         };
-        let changes_ids = patch.memory.allow_name_change || patch.memory.allow_kind_change;
-        let Some(resource) = list.list_mut().get_mut(at) else { continue };
-        merge_into(resource, patch, schema).map_err(|cause| resource.error(cause, schema))?;
-        if changes_ids || node::is_empty(&resource.node) {
-            known = AnyIds::of(list.as_slice(), schema);
-        }
+        list.change(at, schema, |resource| {
+            merge_into(resource, patch, schema).map_err(|cause| resource.error(cause, schema))
+        })?;
     }
     Ok(())
 }
 
 /// One patch changes every selected object, whatever its own identity.
 fn targeted(list: &mut ResMap, selected: &[usize], patch: &Resource, schema: &Schema) -> Result<(), BuildError> {
-    let all = list.as_slice();
-    let ids: HashSet<Id> = selected.iter().filter_map(|at| all.get(*at)).map(|r| r.current_id(schema)).collect();
-    for resource in list.iter_mut() {
-        if ids.contains(&resource.current_id(schema)) {
-            let patch = adapted(patch, resource).map_err(|cause| resource.error(cause, schema))?;
-            merge_into(resource, patch, schema).map_err(|cause| resource.error(cause, schema))?;
-        }
+    list.grow(size(&patch.node).saturating_mul(selected.len()))?;
+    for at in with_ids_of(list, selected, schema) {
+        list.change(at, schema, |resource| {
+            let adapted = adapted(patch, resource).map_err(|cause| resource.error(cause, schema))?;
+            merge_into(resource, adapted, schema).map_err(|cause| resource.error(cause, schema))
+        })?;
     }
     list.drop_empties();
-    list.check_unique(schema)
+    if list.is_unique() { Ok(()) } else { list.check_unique(schema) }
+}
+
+/// The places of all objects with the identity of a selected one: more than the selected ones where identities are not
+/// unique.
+fn with_ids_of(list: &ResMap, selected: &[usize], schema: &Schema) -> Vec<usize> {
+    if list.is_unique() {
+        return selected.to_vec();
+    }
+    let all = list.as_slice();
+    let ids: HashSet<Id> = selected.iter().filter_map(|at| all.get(*at)).map(|r| r.current_id(schema)).collect();
+    (0..all.len()).filter(|at| all.get(*at).is_some_and(|one| ids.contains(&one.current_id(schema)))).collect()
 }
 
 /// A patch made to fit an object: its version, and labels and annotations as strings.
@@ -265,6 +271,8 @@ fn merge_into(resource: &mut Resource, patch: Resource, schema: &Schema) -> Resu
         None => return Ok(()),
         Some(merged) => resource.node = merged,
     }
+    resource.forget_if_removed();
+    share::spread(resource);
     if node::is_empty(&resource.node) {
         return Ok(());
     }

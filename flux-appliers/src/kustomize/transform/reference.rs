@@ -6,7 +6,7 @@ use flux_core::yaml::{Content, Node};
 
 use crate::kustomize::config::NameReference;
 use crate::kustomize::error::{BuildError, Cause};
-use crate::kustomize::fieldspec::{FieldSpec, Missing, each_field};
+use crate::kustomize::fieldspec::{FieldSpec, Missing, each_place};
 use crate::kustomize::id::{Gvk, Id};
 use crate::kustomize::node::{self, field, field_text, text};
 use crate::kustomize::resmap::ResMap;
@@ -20,16 +20,18 @@ pub(in crate::kustomize) fn follow_names(
     schema: &Schema,
 ) -> Result<(), BuildError> {
     let rules = Rules::of(references);
+    let mut rules_by_kind: HashMap<Gvk, Vec<(&Gvk, &FieldSpec)>> = HashMap::new();
     let mut targets = Targets::of(list.as_slice(), schema);
     let resources = list.list_mut();
     let mut referred = HashSet::new();
     for (at, resource) in resources.iter_mut().enumerate() {
-        let Some(id) = targets.known.get(at).map(|known| known.original.clone()) else { continue };
+        let Some(gvk) = targets.known.get(at).map(|known| known.original.gvk.clone()) else { continue };
         let role_namespaces = match role_binding_namespaces(resource) {
             Ok(namespaces) => namespaces,
             Err(cause) => return Err(resource.error(cause, schema)),
         };
-        for (target, spec) in rules.for_kind(&id.gvk) {
+        let rules = rules_by_kind.entry(gvk).or_insert_with_key(|gvk| rules.for_kind(gvk));
+        for (target, spec) in rules.iter().copied() {
             let referrer = Referrer {
                 targets: &targets,
                 at,
@@ -38,9 +40,8 @@ pub(in crate::kustomize) fn follow_names(
                 role_namespaces: &role_namespaces,
             };
             let mut set = |field: &mut Node| referrer.update(field, &mut referred);
-            let mut spec = spec.clone();
-            spec.gvk = resource.gvk();
-            if let Err(cause) = each_field(&mut resource.node, &spec, &Missing::Leave, &mut set) {
+            // The rule was chosen by the kind that the object once had; it applies whatever the kind is now.
+            if let Err(cause) = each_place(&mut resource.node, spec, &Missing::Leave, &mut set) {
                 return Err(resource.error(cause, schema));
             }
         }

@@ -1,17 +1,18 @@
 //! Replacements: the value of one field copied into others.
 
-use flux_core::yaml::{self, Content, Limits, Node};
+use flux_core::yaml::{self, Content, Node};
 
+use crate::kustomize::budget::size;
 use crate::kustomize::error::{BuildError, Cause};
 use crate::kustomize::id::{Gvk, Id};
 use crate::kustomize::kustomization::{FieldOptions, Replacement, Source, Target};
 use crate::kustomize::node::{self, text};
-use crate::kustomize::path::{Create, each_match, lookup, lookup_mut, split_with_brackets};
+use crate::kustomize::path::{Create, each_match, is_field, lookup, lookup_mut, split_with_brackets};
 use crate::kustomize::resmap::ResMap;
 use crate::kustomize::resource::Resource;
 use crate::kustomize::schema::Schema;
 use crate::kustomize::selector::Matcher;
-use crate::kustomize::{gojson, json};
+use crate::kustomize::{gojson, json, share, yaml_limits};
 
 const DEFAULT_FIELD: &str = "metadata.name";
 
@@ -58,6 +59,20 @@ fn shown(source: &Source) -> String {
     Id { gvk, name: source.name.clone(), namespace: source.namespace.clone(), cluster_scoped: false }.to_string()
 }
 
+/// A source as kustomize names it where it selects nothing, or too much.
+fn shown_whole(source: &Source) -> String {
+    let mut shown = shown(source);
+    if !source.field_path.is_empty() {
+        shown = format!("{shown}:{}", source.field_path);
+    }
+    match &source.options {
+        Some(FieldOptions { delimiter, index, create }) if !delimiter.is_empty() || *create => {
+            format!("{shown}:{delimiter}({index}), create={create}")
+        }
+        _ => shown,
+    }
+}
+
 /// The identities by which replacements find an object.
 fn ids(resource: &Resource) -> Vec<Id> {
     let current = Id {
@@ -79,8 +94,8 @@ fn select_source<'l>(source: &Source, list: &'l ResMap) -> Result<&'l Resource, 
     let mut found = list.iter().filter(|resource| ids(resource).iter().any(|id| id.is_selected_by(&wanted)));
     match (found.next(), found.next()) {
         (Some(resource), None) => Ok(resource),
-        (None, _) => Err(Cause::transform(format!("nothing selected by {}", shown(source)))),
-        (Some(_), Some(_)) => Err(Cause::transform(format!("multiple matches for selector {}", shown(source)))),
+        (None, _) => Err(Cause::transform(format!("nothing selected by {}", shown_whole(source)))),
+        (Some(_), Some(_)) => Err(Cause::transform(format!("multiple matches for selector {}", shown_whole(source)))),
     }
 }
 
@@ -112,6 +127,7 @@ fn replace(list: &mut ResMap, value: &Node, target: &Target, schema: &Schema) ->
         .iter()
         .map(|reject| Ok((Matcher::new(reject)?, is_bare(reject))))
         .collect::<Result<Vec<_>, Cause>>()?;
+    let (budget, bytes) = (list.budget(), size(value) * target.field_paths.len().max(1));
     for resource in list.iter_mut() {
         if !matcher.matches_labels(resource)
             || rejects.iter().any(|(reject, _)| reject.has_labels() && reject.matches_labels(resource))
@@ -123,7 +139,9 @@ fn replace(list: &mut ResMap, value: &Node, target: &Target, schema: &Schema) ->
         if rejected || !ids.iter().any(|id| matcher.matches_id(id)) {
             continue;
         }
+        budget.bytes(bytes)?;
         copy(resource, value, target).map_err(|cause| resource.error(cause, schema))?;
+        share::spread(resource);
     }
     Ok(())
 }
@@ -142,7 +160,7 @@ fn copy(resource: &mut Resource, value: &Node, target: &Target) -> Result<(), Ca
     let create = options.filter(|options| options.create).map(|_| Create::like(value));
     for field in paths {
         let parts = split_with_brackets(field, '.');
-        if into_text(&mut resource.node, value, &parts, options, create).is_some() {
+        if into_text(&mut resource.node, value, &parts, create).is_some() {
             continue;
         }
         let lost = |why: String| {
@@ -192,29 +210,28 @@ fn set(field: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Result
     Ok(())
 }
 
-/// Replaces inside a text that is YAML or JSON itself, where the path leads on into one. `None` where it does not.
-fn into_text(
-    object: &mut Node,
-    value: &Node,
-    parts: &[String],
-    options: Option<&FieldOptions>,
-    create: Option<Create>,
-) -> Option<()> {
+/// Replaces inside a text that is YAML or JSON itself, where the path leads on into one. `None` where it does not. The
+/// options of delimiter and index do not reach into such a text.
+fn into_text(object: &mut Node, value: &Node, parts: &[String], create: Option<Create>) -> Option<()> {
     if parts.len() < 2 {
         return None;
     }
     let holds_text = |length: &usize| {
         let Some(parts) = parts.get(..*length) else { return false };
         matches!(lookup(object, parts), Ok(Some(Node { content: Content::Scalar(scalar), .. }))
-            if yaml::read_first_node(scalar.text.as_bytes(), Limits::default()).is_ok())
+            if yaml::read_first_node(scalar.text.as_bytes(), yaml_limits()).is_ok())
     };
     let length = (1..parts.len()).find(holds_text)?;
     let (outer, inner) = parts.split_at_checked(length)?;
     let field = lookup_mut(object, outer).ok()??;
     let original = text(field).to_owned();
-    let mut data = yaml::read_first_node(original.as_bytes(), Limits::default()).ok()??;
+    let mut data = yaml::read_first_node(original.as_bytes(), yaml_limits()).ok()??;
     node::write_tags(&mut data);
-    let count = each_match(&mut data, inner, create, &mut |found| set(found, value, options)).ok()?;
+    if node::is_null(&data) && create.is_some() && inner.first().is_some_and(|part| is_field(part)) {
+        // Kustomize makes the field inside the null, where nothing is written.
+        return Some(());
+    }
+    let count = each_match(&mut data, inner, create, &mut |found| set(found, value, None)).ok()?;
     if count == 0 {
         return None;
     }

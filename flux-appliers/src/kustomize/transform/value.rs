@@ -8,7 +8,7 @@ use crate::kustomize::kustomization::ValueTarget;
 use crate::kustomize::node::{self, text};
 use crate::kustomize::resmap::ResMap;
 use crate::kustomize::schema::Schema;
-use crate::kustomize::{path, selector};
+use crate::kustomize::{path, selector, share};
 
 /// Writes a value into the fields of all targets.
 pub(in crate::kustomize) fn add_value(
@@ -30,6 +30,7 @@ pub(in crate::kustomize) fn add_value(
                 set(&mut resource.node, value, target)
             };
             result.map_err(|cause| resource.error(cause, schema))?;
+            share::spread(resource);
         }
     }
     Ok(())

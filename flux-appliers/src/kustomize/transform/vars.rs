@@ -9,9 +9,9 @@ use crate::kustomize::fieldspec::{FieldSpec, Missing, each_field};
 use crate::kustomize::id::{Gvk, Id, split_api_version};
 use crate::kustomize::kustomization::Var;
 use crate::kustomize::node::{self, text};
-use crate::kustomize::path;
 use crate::kustomize::resmap::ResMap;
 use crate::kustomize::schema::Schema;
+use crate::kustomize::{path, share};
 
 /// The variables of a build, by name.
 pub(in crate::kustomize) type Vars = BTreeMap<String, Var>;
@@ -140,6 +140,7 @@ pub(in crate::kustomize) fn resolve(
                 return Err(resource.error(cause, schema));
             }
         }
+        share::spread(resource);
     }
     let unused: Vec<&str> = values.keys().copied().filter(|name| !used.contains(*name)).collect();
     if !unused.is_empty() {

@@ -5,7 +5,7 @@ mod rbac;
 pub(crate) mod reviews;
 mod roles;
 
-use ::http::HeaderMap;
+use ::http::request::Parts;
 
 pub(crate) use roles::bootstrap;
 
@@ -51,6 +51,14 @@ impl User {
     pub(crate) fn is_master(&self) -> bool {
         self.in_group(MASTERS)
     }
+}
+
+/// A user who is known by a token.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownToken {
+    pub(crate) user: User,
+    /// When it ends; never, for the tokens that a server starts with.
+    pub(crate) until: Option<jiff::Timestamp>,
 }
 
 const MASTERS: &str = "system:masters";
@@ -112,22 +120,26 @@ impl Attributes {
 }
 
 impl ApiServer {
-    /// Who sends a request with these headers.
+    /// Who sends a request: by its token, or by the certificate of its connection, or anybody.
     ///
     /// # Errors
     /// A token nobody has, or an impersonation that is not allowed.
-    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<User, Status> {
+    pub(crate) fn authenticate(&self, request: &Parts) -> Result<User, Status> {
+        let headers = &request.headers;
         let text = |key: &str| headers.get(key).and_then(|v| v.to_str().ok());
         let token = text("authorization").and_then(|v| v.strip_prefix("Bearer ")).map(str::trim);
-        let state = self.lock();
+        let certified = request.extensions.get::<User>();
         let user = match token {
-            Some(token) => match state.tokens.get(token) {
-                Some(user) => user.clone(),
+            Some(token) => match self.user_of_token(token) {
+                Some(user) => user,
                 None if self.inner.open => User::admin(),
                 None => return Err(Status::new(401, "Unauthorized", "Unauthorized")),
             },
-            None if self.inner.open => User::admin(),
-            None => User::new(ANONYMOUS, &[]),
+            None => match certified {
+                Some(user) => user.clone(),
+                None if self.inner.open => User::admin(),
+                None => User::new(ANONYMOUS, &[]),
+            },
         };
         let groups: Vec<String> =
             headers.get_all("impersonate-group").iter().filter_map(|v| v.to_str().ok().map(str::to_owned)).collect();
@@ -141,6 +153,7 @@ impl ApiServer {
                 shown.join(", ")
             )));
         };
+        let state = self.lock();
         let may = |resource: &str, namespace: &str, name: &str| {
             let attributes = Attributes {
                 verb: "impersonate".to_owned(),
@@ -159,6 +172,14 @@ impl ApiServer {
             may("groups", "", group)?;
         }
         Ok(User::new(name, &groups))
+    }
+
+    /// Who is known by a token that has not ended.
+    pub(crate) fn user_of_token(&self, token: &str) -> Option<User> {
+        let now = self.inner.clock.now();
+        let state = self.lock();
+        let known = state.tokens.get(token)?;
+        known.until.is_none_or(|until| until > now).then(|| known.user.clone())
     }
 
     /// Whether `user` may do `verb` to `target`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Attributes, User};
+use super::{Attributes, KnownToken, User};
 use crate::apiserver::ApiServer;
 use crate::apiserver::fields::Fields;
 use crate::apiserver::registry::ResourceKey;
@@ -36,7 +36,7 @@ pub(crate) fn answer(
         ("authentication.k8s.io", "SelfSubjectReview") => {
             json!({"userInfo": {"username": user.name, "groups": user.groups}})
         }
-        ("authentication.k8s.io", "TokenReview") => match server.lock().tokens.get(&text(spec, "token")) {
+        ("authentication.k8s.io", "TokenReview") => match server.user_of_token(&text(spec, "token")) {
             Some(user) => json!({"authenticated": true, "user": {"username": user.name, "groups": user.groups}}),
             None => json!({"user": {}, "error": "token is not known"}),
         },
@@ -101,7 +101,7 @@ fn rules(server: &ApiServer, user: &User, namespace: &str) -> Value {
 fn token(server: &ApiServer, target: &Target, object: &Fields) -> Result<Fields, Status> {
     let now = server.inner.clock.now();
     let mut state = server.lock();
-    state.find(target)?;
+    state.find(&Target { subresource: String::new(), ..target.clone() })?;
     let spec = object.get("spec");
     let seconds = spec.and_then(|s| s.get("expirationSeconds")).and_then(Value::as_i64).unwrap_or(3600);
     if seconds < 600 {
@@ -122,8 +122,9 @@ fn token(server: &ApiServer, target: &Target, object: &Fields) -> Result<Fields,
     let bound = bound.cloned().unwrap_or(Value::Null);
     let name = format!("system:serviceaccount:{}:{}", target.namespace, target.name);
     let token = format!("{}.{}.{}", state.ids.suffix(24), state.ids.suffix(24), state.ids.suffix(24));
-    state.tokens.insert(token.clone(), User::new(&name, &[]));
     let until = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(now);
+    state.tokens.retain(|_, known| known.until.is_none_or(|until| until > now));
+    state.tokens.insert(token.clone(), KnownToken { user: User::new(&name, &[]), until: Some(until) });
     let mut out = Fields::new();
     out.insert("kind".into(), json!("TokenRequest"));
     out.insert("apiVersion".into(), json!("authentication.k8s.io/v1"));

@@ -29,7 +29,7 @@ fn view() -> Vec<Value> {
 
 /// What `edit` may write besides.
 fn edit() -> Vec<Value> {
-    let mut rules = vec![
+    vec![
         json!({"apiGroups": [""], "resources": ["pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "secrets",
             "services/proxy"], "verbs": READ}),
         json!({"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]}),
@@ -44,19 +44,16 @@ fn edit() -> Vec<Value> {
         json!({"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": WRITE}),
         json!({"apiGroups": ["networking.k8s.io"], "resources": ["ingresses", "networkpolicies"], "verbs": WRITE}),
         json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ALL}),
-    ];
-    rules.extend(view());
-    rules
+    ]
 }
 
+/// What `admin` may do besides.
 fn admin() -> Vec<Value> {
-    let mut rules = vec![
+    vec![
         json!({"apiGroups": ["authorization.k8s.io"], "resources": ["localsubjectaccessreviews"], "verbs": ["create"]}),
         json!({"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["rolebindings", "roles"],
             "verbs": ALL}),
-    ];
-    rules.extend(edit());
-    rules
+    ]
 }
 
 fn role(name: &str, rules: Vec<Value>) -> Value {
@@ -64,6 +61,24 @@ fn role(name: &str, rules: Vec<Value>) -> Value {
         "metadata": {"name": name, "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
             "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"}},
         "rules": rules})
+}
+
+/// A role that is made of all roles with its label; and whose rules become part of another, if any.
+fn aggregate(name: &str, into: Option<&str>) -> Value {
+    let label = |name: &str| format!("rbac.authorization.k8s.io/aggregate-to-{name}");
+    let mut role = role(name, Vec::new());
+    role["aggregationRule"] = json!({"clusterRoleSelectors": [{"matchLabels": {label(name): "true"}}]});
+    if let Some(into) = into {
+        role["metadata"]["labels"][label(into)] = json!("true");
+    }
+    role
+}
+
+/// The rules that a role contributes to an aggregated one.
+fn contribution(to: &str, rules: Vec<Value>) -> Value {
+    let mut role = role(&format!("system:aggregate-to-{to}"), rules);
+    role["metadata"]["labels"][format!("rbac.authorization.k8s.io/aggregate-to-{to}")] = json!("true");
+    role
 }
 
 fn binding(name: &str, groups: &[&str]) -> Value {
@@ -87,9 +102,12 @@ pub(crate) fn bootstrap() -> Vec<Value> {
                 json!({"nonResourceURLs": ["*"], "verbs": ["*"]}),
             ],
         ),
-        role("admin", admin()),
-        role("edit", edit()),
-        role("view", view()),
+        contribution("view", view()),
+        contribution("edit", edit()),
+        contribution("admin", admin()),
+        aggregate("view", Some("edit")),
+        aggregate("edit", Some("admin")),
+        aggregate("admin", None),
         role(
             "system:discovery",
             paths(&[

@@ -1,5 +1,5 @@
 //! The controllers inside the server. They run right after each write, until nothing is left to do: no time passes
-//! and no task waits.
+//! and no task waits. What is simulated comes after them.
 
 mod definitions;
 mod garbage;
@@ -9,12 +9,13 @@ mod roles;
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::fields::Fields;
 use super::registry::ResourceKey;
-use super::store::{Address, Record};
+use super::store::{Address, Change, Record};
 use super::verbs::{DeleteOptions, KindVersions, State, Target};
+use super::workloads::Simulation;
 
 /// More rounds than any real cascade needs; a loop between controllers ends here.
 const MAX_CHANGES: usize = 1_000_000;
@@ -23,21 +24,32 @@ impl State {
     /// Lets the controllers look at what was written since the last time.
     pub(crate) fn settle(&mut self, now: &Arc<str>) {
         for _ in 0..MAX_CHANGES {
-            let Some(change) = self.store.next_change() else { return };
-            let (resource, _) = &change.at;
-            match (&*resource.group, &*resource.plural) {
-                ("", "namespaces") => self.namespace_changed(&change, now),
-                ("apiextensions.k8s.io", "customresourcedefinitions") => self.definition_changed(&change, now),
-                ("rbac.authorization.k8s.io", "clusterroles") => self.aggregate_roles(now),
-                ("" | "storage.k8s.io", _) => self.storage_changed(&change, now),
-                _ => {}
-            }
-            self.collect_garbage(&change, now);
-            if change.deleted {
-                self.custom_object_went(resource, now);
-                self.content_went(&change, now);
+            if let Some(change) = self.store.next_change() {
+                self.look(&change, now);
+            } else if let Some(at) = self.simulation.as_mut().and_then(Simulation::next) {
+                self.advance(&at, now);
+            } else {
+                return;
             }
         }
+    }
+
+    /// Looks at one write.
+    fn look(&mut self, change: &Change, now: &Arc<str>) {
+        let (resource, _) = &change.at;
+        match (&*resource.group, &*resource.plural) {
+            ("", "namespaces") => self.namespace_changed(change, now),
+            ("apiextensions.k8s.io", "customresourcedefinitions") => self.definition_changed(change, now),
+            ("rbac.authorization.k8s.io", "clusterroles") => self.cluster_role_changed(now),
+            ("" | "storage.k8s.io", _) => self.storage_changed(change, now),
+            _ => {}
+        }
+        self.collect_garbage(change, now);
+        if change.deleted {
+            self.custom_object_went(resource, now);
+            self.content_went(change, now);
+        }
+        self.note_change(change, now);
     }
 
     /// The target that stands for a stored object.
@@ -61,6 +73,22 @@ impl State {
             // What is gone already need not be deleted.
             let _ = self.delete(&target, &options);
         }
+    }
+
+    /// The scheduler puts a pod on a node.
+    pub(super) fn bind_pod(&mut self, at: &Address, node: &str, now: &Arc<str>) {
+        self.write_at(at, "kube-scheduler", "binding", now, |pod| {
+            if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
+                spec.insert("nodeName".into(), json!(node));
+            }
+            let generation = super::verbs::metadata_mut(pod).get("generation").cloned().unwrap_or_default();
+            let placed = json!([{"type": "PodScheduled", "status": "True", "lastProbeTime": null,
+                "lastTransitionTime": &**now, "observedGeneration": generation}]);
+            if let Some(status) = pod.entry("status").or_insert_with(|| json!({})).as_object_mut() {
+                status.insert("phase".into(), json!("Pending"));
+                status.insert("conditions".into(), placed);
+            }
+        });
     }
 
     /// Stores a controller's change to an object, owned by `manager`; does nothing if nothing changed.

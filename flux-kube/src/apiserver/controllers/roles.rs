@@ -1,4 +1,4 @@
-//! Cluster roles that gather the rules of others.
+//! Aggregated cluster roles: made of the rules of others.
 
 use std::sync::Arc;
 
@@ -6,37 +6,37 @@ use serde_json::{Value, json};
 
 use crate::apiserver::registry::ResourceKey;
 use crate::apiserver::selector::LabelSelector;
-use crate::apiserver::store::Record;
+use crate::apiserver::store::{Address, Record};
 use crate::apiserver::verbs::State;
 
+const MANAGER: &str = "clusterrole-aggregation-controller";
+
 impl State {
-    /// Brings the rules of aggregated cluster roles up to date.
-    pub(super) fn aggregate_roles(&mut self, now: &Arc<str>) {
+    /// A cluster role changed: those that may be made of it are made again.
+    pub(super) fn cluster_role_changed(&mut self, now: &Arc<str>) {
         let key = ResourceKey::new("rbac.authorization.k8s.io", "clusterroles");
-        let all: Vec<(String, Arc<Record>)> =
-            self.store.table(&key).into_iter().flat_map(|t| t.range("")).map(|(k, r)| (k.clone(), r.clone())).collect();
-        for (name, role) in &all {
-            let selectors = role.object.get("aggregationRule").and_then(|a| a.get("clusterRoleSelectors"));
-            let Some(selectors) = selectors.and_then(Value::as_array) else { continue };
-            let selectors: Vec<LabelSelector> = selectors.iter().map(LabelSelector::from_object).collect();
-            let mut rules: Vec<Value> = Vec::new();
+        let table = self.store.table(&key);
+        let roles: Vec<Arc<Record>> = table.into_iter().flat_map(|t| t.range("")).map(|(_, r)| r.clone()).collect();
+        for role in &roles {
+            let Some(rule) = role.object.get("aggregationRule") else { continue };
+            let selectors = rule.get("clusterRoleSelectors").and_then(Value::as_array);
+            let selectors: Vec<LabelSelector> =
+                selectors.into_iter().flatten().map(LabelSelector::from_object).collect();
+            let mut rules: Vec<&Value> = Vec::new();
             for selector in &selectors {
-                for (_, part) in all.iter().filter(|(n, r)| n != name && selector.matches(&r.object)) {
-                    let own = part.object.get("rules").and_then(Value::as_array).into_iter().flatten();
-                    for rule in own {
-                        if !rules.contains(rule) {
-                            rules.push(rule.clone());
-                        }
+                let others = roles.iter().filter(|r| r.meta_str("name") != role.meta_str("name"));
+                let parts =
+                    others.filter(|r| selector.matches(&r.object)).filter_map(|r| r.object.get("rules")?.as_array());
+                for rule in parts.flatten() {
+                    if !rules.contains(&rule) {
+                        rules.push(rule);
                     }
                 }
             }
-            let current = role.object.get("rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            if current == rules.as_slice() {
-                continue;
-            }
-            let at = (key.clone(), name.clone());
-            self.write_at(&at, "clusterrole-aggregation-controller", "", now, |object| {
-                object.insert("rules".to_owned(), json!(rules));
+            let rules = json!(rules);
+            let at: Address = (key.clone(), role.meta_str("name").to_owned());
+            self.write_at(&at, MANAGER, "", now, |role| {
+                role.insert("rules".into(), rules);
             });
         }
     }

@@ -1,25 +1,18 @@
 //! Validation rules in the Common Expression Language.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use cel::objects::{Key, Map};
-use cel::{Context, Env, Program, Value as Cel};
+use flux_appliers::cel::Expression;
 use serde_json::Value;
 
 use super::structural::Structural;
 use crate::apiserver::fields::Fields;
 use crate::apiserver::status::FieldError;
 
-/// Larger lists and maps are not evaluated: the interpreter has no budget of its own.
-const MAX_VALUES: usize = 20_000;
-
 /// One rule, ready to run.
 pub(crate) struct Rule {
     source: String,
-    program: Program,
+    program: Expression,
     message: String,
-    message_expression: Option<Program>,
+    message_expression: Option<Expression>,
     reason: String,
     field_path: Option<String>,
     /// Compares with the value before, so it only runs on updates.
@@ -32,13 +25,6 @@ impl std::fmt::Debug for Rule {
     }
 }
 
-fn environment() -> Env {
-    let mut env = Env::stdlib();
-    // The standard library has no names that this could clash with.
-    let _ = env.add_extension(cel::extensions::strings);
-    env
-}
-
 fn text<'a>(v: &'a Value, key: &str) -> &'a str {
     v.get(key).and_then(Value::as_str).unwrap_or("")
 }
@@ -49,19 +35,18 @@ pub(super) fn compile(schema: &Value) -> Vec<Rule> {
     if rules.is_empty() {
         return Vec::new();
     }
-    let env = environment();
     rules
         .iter()
         .filter_map(|r| {
             let source = text(r, "rule");
             Some(Rule {
-                program: env.compile(source).ok()?,
+                program: Expression::parse(source).ok()?,
                 transition: source.contains("oldSelf"),
                 source: source.to_owned(),
                 message: text(r, "message").to_owned(),
                 message_expression: Some(text(r, "messageExpression"))
                     .filter(|m| !m.is_empty())
-                    .and_then(|m| env.compile(m).ok()),
+                    .and_then(|m| Expression::parse(m).ok()),
                 reason: text(r, "reason").to_owned(),
                 field_path: Some(text(r, "fieldPath").to_owned()).filter(|p| !p.is_empty()),
             })
@@ -71,8 +56,8 @@ pub(super) fn compile(schema: &Value) -> Vec<Rule> {
 
 /// Why a rule is none, if it is none: it does not parse, or asks for a field that `self` cannot have.
 pub(super) fn check(schema: &Value, source: &str) -> Option<String> {
-    if let Err(errors) = environment().compile(source) {
-        return Some(format!("compilation failed: {errors}"));
+    if let Err(error) = Expression::parse(source) {
+        return Some(format!("compilation failed: {error}"));
     }
     let scalar = matches!(text(schema, "type"), "string" | "integer" | "number" | "boolean");
     let selects = source.match_indices("self.").any(|(at, _)| {
@@ -87,31 +72,9 @@ pub(super) fn check(schema: &Value, source: &str) -> Option<String> {
     })
 }
 
-fn to_cel(v: &Value) -> Cel {
-    match v {
-        Value::Null => Cel::Null,
-        Value::Bool(b) => Cel::Bool(*b),
-        Value::Number(n) => n.as_i64().map_or_else(|| Cel::Float(n.as_f64().unwrap_or(0.0)), Cel::Int),
-        Value::String(s) => Cel::String(Arc::new(s.clone())),
-        Value::Array(items) => Cel::List(Arc::new(items.iter().map(to_cel).collect())),
-        Value::Object(map) => {
-            let entries: HashMap<Key, Cel> = map.iter().map(|(k, v)| (Key::from(k.as_str()), to_cel(v))).collect();
-            Cel::Map(Map { map: Arc::new(entries) })
-        }
-    }
-}
-
-fn size(v: &Value) -> usize {
-    match v {
-        Value::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
-        Value::Object(map) => 1 + map.values().map(size).sum::<usize>(),
-        _ => 1,
-    }
-}
-
 /// Runs the rules of a schema and of all below it.
 pub(super) fn run(schema: &Structural, value: &Value, old: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {
-    if !schema.rules.is_empty() && size(value) <= MAX_VALUES {
+    if !schema.rules.is_empty() {
         for rule in &schema.rules {
             rule.check(value, old, path, errors);
         }
@@ -145,15 +108,14 @@ impl Rule {
         if self.transition && old.is_none() {
             return;
         }
-        let mut context = Context::with_env(Arc::new(environment()));
-        context.add_variable_from_value("self", to_cel(value));
-        if let Some(old) = old {
-            context.add_variable_from_value("oldSelf", to_cel(old));
-        }
-        let said = match self.program.execute(&context) {
-            Ok(Cel::Bool(true)) => return,
-            Ok(Cel::Bool(false)) => self.says(&context),
-            Ok(_) => "the rule is no condition".to_owned(),
+        let variable = |name: &str| match name {
+            "self" => Some(value),
+            "oldSelf" => old,
+            _ => None,
+        };
+        let said = match self.program.boolean(variable) {
+            Ok(true) => return,
+            Ok(false) => self.says(variable),
             Err(e) => format!("rule evaluation failed: {e}"),
         };
         let at = match &self.field_path {
@@ -172,9 +134,9 @@ impl Rule {
         });
     }
 
-    fn says(&self, context: &Context<'_, '_>) -> String {
-        if let Some(program) = &self.message_expression
-            && let Ok(Cel::String(said)) = program.execute(context)
+    fn says<'a>(&self, variable: impl Fn(&str) -> Option<&'a Value>) -> String {
+        if let Some(expression) = &self.message_expression
+            && let Ok(said) = expression.string(variable)
             && !said.trim().is_empty()
             && !said.contains('\n')
         {

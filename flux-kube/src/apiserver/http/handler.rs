@@ -7,94 +7,157 @@ use ::http::{Method, Response, StatusCode};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::ServiceError;
 use super::body::Body;
 use super::negotiate::{Accepted, Encoding, Shape, accept};
 use super::options::{self, Query};
 use super::route::{ResourcePath, Route, parse};
-use crate::apiserver::auth::{Attributes, User, reviews};
+use crate::apiserver::auth::{Attributes, User};
+use crate::apiserver::calls::Verb;
+use crate::apiserver::faults::Call;
 use crate::apiserver::fields::Fields;
 use crate::apiserver::registry::{Resource, discovery};
 use crate::apiserver::status::Status;
-use crate::apiserver::verbs::{Deleted, Listed, Patch, Target, WriteOptions, Written, meta_str};
-use crate::apiserver::watch::{Change, Watcher};
+use crate::apiserver::verbs::{Deleted, Listed, Target, WriteOptions, Written, meta_str};
+use crate::apiserver::watch::Change;
 use crate::apiserver::{ApiServer, input, openapi, table};
 
-/// Answers a request.
-pub(super) async fn handle(server: &ApiServer, parts: &Parts, body: Result<Bytes, String>) -> Response<Body> {
+/// Answers a request; an error is no answer at all.
+pub(super) async fn handle(
+    server: &ApiServer,
+    parts: &Parts,
+    body: Result<Bytes, Status>,
+) -> Result<Response<Body>, ServiceError> {
     let query = Query::parse(parts.uri.query());
     let route = parse(parts.uri.path());
-    let user = match server.authenticate(&parts.headers) {
+    let user = match server.authenticate(parts) {
         Ok(user) => user,
         Err(status) => return refuse(&status, Encoding::Json),
     };
-    if let Err(status) = server.authorize_attributes(&user, &attributes(parts, &route, &query)) {
-        return refuse(&status, Encoding::Json);
-    }
+    let verb = verb(parts, &route, &query);
+    let allowed = server.authorize_attributes(&user, &attributes(parts, &route, verb));
     let answer = match &route {
         Route::Resource(path) => {
-            if !server.lock().registry.has_group(&path.group) {
-                return not_found_page();
-            }
-            let accepted = match accept(&parts.headers, false) {
-                Ok(accepted) => accepted,
-                Err(status) => return refuse(&status, Encoding::Json),
+            let created = body.as_ref().ok().filter(|_| verb == Some(Verb::Create));
+            let new = created.and_then(|body| name_in(body)).unwrap_or_default();
+            let work = |call: Option<&mut Call>| {
+                allowed?;
+                resource(server, parts, &query, path, &user, call, body)
             };
-            let request = Request { server, parts, query: &query, path, accepted: &accepted, user: &user };
-            match body {
-                Err(_) => {
-                    Err(Status::new(413, "RequestEntityTooLarge", "Request entity is too large: limit is 3145728"))
+            let known = server.lock().registry.resource(&path.group, &path.version, &path.plural).cloned();
+            match (known, verb) {
+                (Some(resource), Some(verb)) => {
+                    let target = path.target(resource);
+                    let call = Call::new(&user, verb, &target, query.get("dryRun").is_some());
+                    let call = call.named(&new);
+                    server.carry_out(call, |call| work(Some(call))).await
                 }
-                Ok(body) => request.run(body),
+                // What is not served cannot be asked for.
+                _ => work(None),
             }
-            .or_else(|status| {
-                let mut refused = refuse(&status, accepted.encoding);
-                let resource = server.lock().registry.resource(&path.group, &path.version, &path.plural).cloned();
-                let deprecated = resource.and_then(|r| r.custom.as_ref().and_then(|c| c.deprecation.clone()));
-                if let Some(deprecated) = deprecated {
-                    warn(&mut refused, &deprecated);
-                }
-                Ok::<_, Status>(refused)
-            })
         }
-        _ if parts.method != Method::GET && parts.method != Method::HEAD => match &route {
-            // Discovery does not look at the method.
-            Route::Core | Route::Groups | Route::Group(_) | Route::Version(..) => discover(server, parts, &route),
-            _ => Ok(not_found_page()),
-        },
-        Route::Other(words) => Ok(other(server, words, &query)),
-        route => discover(server, parts, route),
+        // Discovery does not look at the method.
+        Route::Core | Route::Groups | Route::Group(_) | Route::Version(..) => {
+            let call = Call::discovery(&user, None);
+            server.carry_out(call, |_| allowed.and_then(|()| discover(server, parts, &route))).await
+        }
+        Route::Other(words) => allowed.map(|()| match parts.method {
+            Method::GET | Method::HEAD => other(server, words, &query),
+            _ => not_found_page(),
+        }),
     };
-    answer.unwrap_or_else(|status| refuse(&status, Encoding::Json))
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(status) => {
+            let mut refused = refuse(&status, encoding_of_refusals(parts, &route))?;
+            if let Some(deprecated) = deprecation(server, &route) {
+                warn(&mut refused, &deprecated);
+            }
+            Ok(refused)
+        }
+    }
+}
+
+/// What is said to whoever uses the version of a custom resource that a request is about.
+fn deprecation(server: &ApiServer, route: &Route) -> Option<String> {
+    let Route::Resource(path) = route else { return None };
+    let state = server.lock();
+    let resource = state.registry.resource(&path.group, &path.version, &path.plural)?;
+    resource.custom.as_ref()?.deprecation.clone()
+}
+
+/// The name of an object to be created.
+fn name_in(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        metadata: Name,
+    }
+    #[derive(serde::Deserialize)]
+    struct Name {
+        name: Option<String>,
+    }
+    serde_json::from_slice::<Named>(body).ok()?.metadata.name
+}
+
+/// Refusals about resources come in the encoding that was asked for.
+fn encoding_of_refusals(parts: &Parts, route: &Route) -> Encoding {
+    match route {
+        Route::Resource(_) => accept(&parts.headers, false).map_or(Encoding::Json, |accepted| accepted.encoding),
+        _ => Encoding::Json,
+    }
+}
+
+/// Answers a request for a resource.
+fn resource(
+    server: &ApiServer,
+    parts: &Parts,
+    query: &Query,
+    path: &ResourcePath,
+    user: &User,
+    call: Option<&mut Call>,
+    body: Result<Bytes, Status>,
+) -> Result<Response<Body>, Status> {
+    if !server.lock().registry.has_group(&path.group) {
+        return Ok(not_found_page());
+    }
+    let accepted = accept(&parts.headers, false)?;
+    Request { server, parts, query, path, accepted: &accepted, user }.run(body?, call)
+}
+
+/// The verb of a request for a resource.
+fn verb(parts: &Parts, route: &Route, query: &Query) -> Option<Verb> {
+    let Route::Resource(path) = route else { return None };
+    let item = !path.name.is_empty();
+    let media = || parts.headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or("");
+    Some(match parts.method {
+        Method::GET | Method::HEAD if path.watch || (!item && query.flag("watch")) => Verb::Watch,
+        Method::GET | Method::HEAD if item => Verb::Get,
+        Method::GET | Method::HEAD => Verb::List,
+        Method::POST => Verb::Create,
+        Method::PUT => Verb::Update,
+        Method::PATCH if media().starts_with("application/apply-patch") => Verb::Apply,
+        Method::PATCH => Verb::Patch,
+        Method::DELETE if item => Verb::Delete,
+        Method::DELETE => Verb::DeleteCollection,
+        _ => return None,
+    })
 }
 
 /// What a request wants to do, as authorization sees it.
-fn attributes(parts: &Parts, route: &Route, query: &Query) -> Attributes {
-    let method = &parts.method;
+fn attributes(parts: &Parts, route: &Route, verb: Option<Verb>) -> Attributes {
     let Route::Resource(path) = route else {
         return Attributes {
-            verb: method.as_str().to_lowercase(),
+            verb: parts.method.as_str().to_lowercase(),
             path: Some(parts.uri.path().to_owned()),
             ..Attributes::default()
         };
-    };
-    let item = !path.name.is_empty();
-    let verb = match *method {
-        Method::GET | Method::HEAD if path.watch || (!item && query.flag("watch")) => "watch",
-        Method::GET | Method::HEAD if item => "get",
-        Method::GET | Method::HEAD => "list",
-        Method::POST => "create",
-        Method::PUT => "update",
-        Method::PATCH => "patch",
-        Method::DELETE if item => "delete",
-        Method::DELETE => "deletecollection",
-        _ => "",
     };
     let resource =
         if path.subresource.is_empty() { path.plural.clone() } else { format!("{}/{}", path.plural, path.subresource) };
     // A namespace is in itself.
     let namespace = if path.plural == "namespaces" && path.group.is_empty() { &path.name } else { &path.namespace };
     Attributes {
-        verb: verb.to_owned(),
+        verb: verb.map_or("", Verb::of_roles).to_owned(),
         group: path.group.clone(),
         resource,
         namespace: namespace.clone(),
@@ -144,13 +207,16 @@ fn encoded(code: u16, value: &Value, encoding: Encoding, warnings: &[String]) ->
     }
 }
 
-fn refuse(status: &Status, encoding: Encoding) -> Response<Body> {
+fn refuse(status: &Status, encoding: Encoding) -> Result<Response<Body>, ServiceError> {
+    if status.is_unreachable() {
+        return Err(ServiceError);
+    }
     let mut response = encoded(status.code, &status.to_value(), encoding, &[]);
     let retry = status.details.as_ref().and_then(|d| d.get("retryAfterSeconds")).and_then(Value::as_u64);
     if let Some(retry) = retry {
         response.headers_mut().insert("retry-after", retry.into());
     }
-    response
+    Ok(response)
 }
 
 fn discover(server: &ApiServer, parts: &Parts, route: &Route) -> Result<Response<Body>, Status> {
@@ -249,7 +315,7 @@ struct Request<'a> {
 const ACCEPTED_BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 impl Request<'_> {
-    fn run(&self, body: Bytes) -> Result<Response<Body>, Status> {
+    fn run(&self, body: Bytes, call: Option<&mut Call>) -> Result<Response<Body>, Status> {
         let path = self.path;
         let (resource, page) = {
             let state = self.server.lock();
@@ -268,12 +334,7 @@ impl Request<'_> {
             }
             return Err(Status::no_resource());
         }
-        let target = Target {
-            resource,
-            namespace: path.namespace.clone(),
-            name: path.name.clone(),
-            subresource: path.subresource.clone(),
-        };
+        let target = path.target(resource);
         if !path.subresource.is_empty() && target.resource.subresource(&path.subresource).is_none() {
             let resource = &target.resource;
             return Err(match resource.custom {
@@ -311,11 +372,17 @@ impl Request<'_> {
         if let (Shape::Metadata(_), "list" | "get") = (&self.accepted.shape, verb) {
             self.check_metadata_shape(&target, verb == "list", watching)?;
         }
+        let Some(call) = call else { return Err(Status::no_resource()) };
+        if matches!(path.subresource.as_str(), "attach" | "exec" | "log" | "portforward" | "proxy") {
+            let whole = Target { subresource: String::new(), ..target };
+            self.server.read(&whole)?;
+            return Err(Status::bad_request("the embedded server runs no containers"));
+        }
         match verb {
-            "get" if path.watch => self.watch(target),
-            "list" if watching => self.watch(target),
+            "get" if path.watch => self.watch(target, call),
+            "list" if watching => self.watch(target, call),
             "get" => self.get(&target),
-            "list" => self.list(&target),
+            "list" => self.list(&target, call),
             "create" => self.create(&target, &body),
             "update" => self.update(&target, &body),
             "patch" => self.patch(&target, &body),
@@ -386,9 +453,9 @@ impl Request<'_> {
         Ok(self.object(200, target, &object, &[]))
     }
 
-    fn list(&self, target: &Target) -> Result<Response<Body>, Status> {
+    fn list(&self, target: &Target, call: &Call) -> Result<Response<Body>, Status> {
         let options = options::list(self.query, &target.resource, &target.name)?;
-        let listed = self.server.lock().list(target, &options)?;
+        let listed = self.server.list(target, options, call)?;
         Ok(self.listed(target, &listed))
     }
 
@@ -421,12 +488,12 @@ impl Request<'_> {
         encoded(200, &value, self.accepted.encoding, &warnings)
     }
 
-    fn watch(&self, target: Target) -> Result<Response<Body>, Status> {
+    fn watch(&self, target: Target, call: &mut Call) -> Result<Response<Body>, Status> {
         let list = options::list(self.query, &target.resource, &target.name)?;
         let options = options::watch(self.query, list);
         let target = Target { name: String::new(), ..target };
         let resource = target.resource.clone();
-        let watcher = Watcher::begin(self.server, target, options)?;
+        let watcher = self.server.watch(target, options, call)?;
         let shape = self.accepted.shape.clone();
         let options = self.table("v1");
         let clock = self.server.inner.clock.clone();
@@ -487,11 +554,7 @@ impl Request<'_> {
         let options = self.write_options("CreateOptions", Vec::new());
         let (object, duplicates) = self.read_object(target, body)?;
         let options = WriteOptions { duplicates, ..options? };
-        if let Some(answer) = reviews::answer(self.server, self.user, target, &object, options.dry_run) {
-            return Ok(encoded(201, &Value::Object(answer?), self.accepted.encoding, &[]));
-        }
-        self.server.lock().check_escalation(self.user, target, &object)?;
-        let written = self.server.create_object(target, object, &options)?;
+        let written = self.server.create_object(self.user, target, object, &options)?;
         Ok(self.written(target, &written))
     }
 
@@ -499,8 +562,7 @@ impl Request<'_> {
         let options = self.write_options("UpdateOptions", Vec::new());
         let (object, duplicates) = self.read_object(target, body)?;
         let options = WriteOptions { duplicates, ..options? };
-        self.server.lock().check_escalation(self.user, target, &object)?;
-        let written = self.server.update_object(target, object, &options)?;
+        let written = self.server.update_object(self.user, target, object, &options)?;
         Ok(self.written(target, &written))
     }
 
@@ -533,19 +595,7 @@ impl Request<'_> {
             now: self.server.inner.clock.stamp(),
             duplicates,
         };
-        if !self.user.is_master() && target.resource.group == "rbac.authorization.k8s.io" {
-            let dry = WriteOptions { dry_run: true, ..options.clone() };
-            let would = self.server.patch_object(target, &patch, &dry)?;
-            self.server.lock().check_escalation(self.user, target, &would.object)?;
-        }
-        if let Patch::Apply { .. } = &patch
-            && !self.user.is_master()
-            && self.server.read(&Target { subresource: String::new(), ..target.clone() }).is_err()
-        {
-            // An apply that creates needs to be allowed to.
-            self.server.authorize(self.user, target, "create")?;
-        }
-        let written = self.server.patch_object(target, &patch, &options)?;
+        let written = self.server.patch_object(self.user, target, &patch, &options)?;
         Ok(self.written(target, &written))
     }
 

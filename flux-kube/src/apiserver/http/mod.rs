@@ -7,11 +7,13 @@ mod options;
 mod route;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "tls")]
+mod tls;
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use ::http::{Request, Response};
 use bytes::Bytes;
@@ -19,15 +21,44 @@ use http_body_util::BodyExt;
 
 pub use body::Body;
 #[cfg(feature = "serve")]
-pub use serve::Serving;
+pub use serve::{Credentials, Serving};
+#[cfg(feature = "tls")]
+pub use tls::TlsError;
 
 use super::ApiServer;
+use super::status::Status;
 
-/// The error of the HTTP face: there is none, every refusal is an answer.
-pub type ServiceError = Infallible;
+/// There is no answer: only a [`Fault`](super::Fault) does this, every refusal is an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the connection broke")]
+pub struct ServiceError;
 
 /// The largest body that is read.
 const MAX_BODY: usize = 3 * 1024 * 1024;
+
+/// How long a body may take to arrive: as long as a real server has for a whole request.
+const BODY_TIME: Duration = Duration::from_secs(60);
+
+/// Reads a body, as far as it is not too large or too slow.
+async fn read<B>(body: B) -> Result<Bytes, Status>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let too_large = || Status::new(413, "RequestEntityTooLarge", "Request entity is too large: limit is 3145728");
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_large());
+    }
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    match tokio::time::timeout(BODY_TIME, http_body_util::Limited::new(body, MAX_BODY).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(Status::bad_request(format!("unable to read the body: {error}"))),
+        Err(_) => Err(Status::new(504, "Timeout", "Timeout: request did not complete within the allotted timeout")),
+    }
+}
 
 impl<B> tower::Service<Request<B>> for ApiServer
 where
@@ -46,11 +77,8 @@ where
         let server = self.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
-            let body = match http_body_util::Limited::new(body, MAX_BODY).collect().await {
-                Ok(collected) => Ok(collected.to_bytes()),
-                Err(e) => Err(e.to_string()),
-            };
-            Ok(handler::handle(&server, &parts, body).await)
+            let body = read(body).await;
+            handler::handle(&server, &parts, body).await
         })
     }
 }

@@ -198,6 +198,7 @@ pub(super) fn watch(query: &Query, list: ListOptions) -> WatchOptions {
         initial: query.flag("sendInitialEvents"),
         bookmarks: query.flag("allowWatchBookmarks"),
         timeout: timeout.filter(|t| *t > 0).map(|t| Duration::from_secs(t.min(86_400))),
+        disturbance: None,
     }
 }
 

@@ -1,5 +1,10 @@
 //! What a path means.
 
+use std::sync::Arc;
+
+use crate::apiserver::registry::Resource;
+use crate::apiserver::verbs::Target;
+
 /// A parsed path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
@@ -28,6 +33,18 @@ pub(super) struct ResourcePath {
     pub(super) subresource: String,
     /// Below the old `watch/` prefix.
     pub(super) watch: bool,
+}
+
+impl ResourcePath {
+    /// What the path is about, once the resource is known.
+    pub(super) fn target(&self, resource: Arc<Resource>) -> Target {
+        Target {
+            resource,
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            subresource: self.subresource.clone(),
+        }
+    }
 }
 
 /// Undoes percent encoding; `None` if it is broken.

@@ -283,7 +283,8 @@ pub(crate) fn patch(media: &str, body: &[u8], force: bool) -> Result<(Patch, Vec
         let value = match json(body) {
             Ok((value, _)) => value,
             Err(_) => yaml::read(body, &yaml::ReadOptions::default()).map_err(|e| {
-                Status::bad_request(format!("error decoding YAML: error converting YAML to JSON: {}", yaml_error(&e)))
+                let e = e.in_go(yaml::Dialect::Lax);
+                Status::bad_request(format!("error decoding YAML: error converting YAML to JSON: {e}"))
             })?,
         };
         return match value {
@@ -320,16 +321,6 @@ pub(crate) fn patch(media: &str, body: &[u8], force: bool) -> Result<(Patch, Vec
             }
             Ok((Patch::Strategic(value), duplicates))
         }
-    }
-}
-
-fn yaml_error(error: &yaml::YamlError) -> String {
-    let what = error.cause.to_string();
-    let what = what.split(" while ").next().unwrap_or("");
-    // Go's parser counts lines from zero, and leaves out line zero.
-    match error.line.saturating_sub(1) {
-        0 => format!("yaml: {what}"),
-        line => format!("yaml: line {line}: {what}"),
     }
 }
 

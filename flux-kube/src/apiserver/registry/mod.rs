@@ -4,7 +4,7 @@ pub(crate) mod builtin;
 pub(crate) mod discovery;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use indexmap::{Equivalent, IndexMap};
 
@@ -129,7 +129,7 @@ impl Equivalent<(String, String, String)> for Name<'_> {
 }
 
 /// All that is served now.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Registry {
     /// By group, version and plural.
     resources: IndexMap<(String, String, String), Arc<Resource>>,
@@ -140,18 +140,19 @@ pub(crate) struct Registry {
     custom: BTreeMap<String, Vec<Arc<Resource>>>,
 }
 
+/// What every server serves.
+static BUILT_IN: LazyLock<Registry> = LazyLock::new(|| {
+    let mut registry =
+        Registry { resources: IndexMap::new(), kinds: IndexMap::new(), groups: Vec::new(), custom: BTreeMap::new() };
+    for resource in builtin::resources() {
+        registry.insert(Arc::new(resource));
+    }
+    registry
+});
+
 impl Registry {
     pub(crate) fn new() -> Self {
-        let mut registry = Registry {
-            resources: IndexMap::new(),
-            kinds: IndexMap::new(),
-            groups: Vec::new(),
-            custom: BTreeMap::new(),
-        };
-        for resource in builtin::resources() {
-            registry.insert(Arc::new(resource));
-        }
-        registry
+        BUILT_IN.clone()
     }
 
     fn insert(&mut self, resource: Arc<Resource>) {

@@ -21,23 +21,26 @@ pub(crate) use scale::selector_text;
 pub(crate) use update::{is_finished, without_managed};
 
 use super::allocate::Cursor;
-use super::auth::User;
+use super::auth::KnownToken;
 use super::fields::{FieldManager, Fields, Managers, Typed, Versions};
 use super::ids::Ids;
 use super::registry::{Registry, Resource};
 use super::status::Status;
 use super::store::{Record, Store};
+use super::workloads::Simulation;
 
 /// All that requests read and write.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) registry: Registry,
     pub(crate) ids: Ids,
     /// Who is known by which token.
-    pub(crate) tokens: HashMap<String, User>,
+    pub(crate) tokens: HashMap<String, KnownToken>,
     /// Which addresses and ports services were given last.
     pub(crate) handed_out: Cursor,
+    /// The workloads that are simulated, if they are.
+    pub(crate) simulation: Option<Simulation>,
 }
 
 /// What a request is about.
@@ -135,6 +138,7 @@ impl State {
             ids: Ids::new(seed),
             tokens: HashMap::new(),
             handed_out: Cursor::default(),
+            simulation: None,
         }
     }
 

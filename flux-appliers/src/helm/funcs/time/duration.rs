@@ -2,7 +2,8 @@
 
 use std::any::Any;
 
-use crate::helm::template::{Function, Native, Value};
+use super::parse::quote_ascii_only;
+use crate::helm::template::{Function, Native, Type, Value};
 
 /// A span of time in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,36 +22,57 @@ const UNITS: &[(&str, i64)] = &[
 
 impl Duration {
     /// Go's `time.ParseDuration`: `1h2m3.5s`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Go's words for what is wrong.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        const MAX: u64 = 1 << 63;
+        let whole = || quote_ascii_only(text);
+        let invalid = || format!("time: invalid duration {}", whole());
         let (negative, mut rest) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
         };
         if rest == "0" {
-            return Some(Self(0));
+            return Ok(Self(0));
         }
         if rest.is_empty() {
-            return None;
+            return Err(invalid());
         }
-        let mut total: i128 = 0;
+        let mut total: u64 = 0;
         while !rest.is_empty() {
-            let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-            let (value, after) = rest.split_at(number);
-            let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
-            if whole.is_empty() && fraction.is_empty() || fraction.contains('.') || value.len() > 30 {
-                return None;
+            let (whole_part, after) = digits(rest);
+            let (fraction, after) = after.strip_prefix('.').map_or(("", after), digits);
+            if whole_part.is_empty() && fraction.is_empty() {
+                return Err(invalid());
             }
             let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
-            let (unit, after) = after.split_at(end);
-            let unit = UNITS.iter().find(|(name, _)| *name == unit)?.1;
-            total += i128::from(unit) * whole.parse::<i128>().ok().or(whole.is_empty().then_some(0))?;
-            if !fraction.is_empty() {
-                let scale = 10f64.powi(fraction.len() as i32);
-                total += (fraction.parse::<i128>().ok()? as f64 * (unit as f64 / scale)) as i128;
+            let (name, after) = after.split_at(end);
+            let value = match whole_part {
+                "" => 0,
+                digits => digits.parse::<u64>().ok().filter(|value| *value <= MAX).ok_or_else(invalid)?,
+            };
+            if name.is_empty() {
+                return Err(format!("time: missing unit in duration {}", whole()));
             }
+            let Some((_, unit)) = UNITS.iter().find(|(known, _)| *known == name) else {
+                return Err(format!("time: unknown unit {} in duration {}", quote_ascii_only(name), whole()));
+            };
+            if value > MAX / unit.unsigned_abs() {
+                return Err(invalid());
+            }
+            let mut value = value * unit.unsigned_abs();
+            if !fraction.is_empty() {
+                let (number, scale) = fraction_of(fraction);
+                value += (number as f64 * (*unit as f64 / scale)) as u64;
+            }
+            total = total.checked_add(value).filter(|total| *total <= MAX).ok_or_else(invalid)?;
             rest = after;
         }
-        i64::try_from(if negative { -total } else { total }).ok().map(Self)
+        if negative {
+            return Ok(Self((total as i64).wrapping_neg()));
+        }
+        i64::try_from(total).map(Self).map_err(|_| invalid())
     }
 
     /// Rounds half away from zero to a multiple.
@@ -74,6 +96,24 @@ impl Duration {
     pub(crate) fn value(self) -> Value {
         Value::Native(std::rc::Rc::new(self))
     }
+}
+
+/// The digits at the start, and what follows.
+fn digits(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
+}
+
+/// The digits after a point as a number and what to divide it by; those that would overflow are dropped.
+fn fraction_of(digits: &str) -> (u64, f64) {
+    let (mut number, mut scale) = (0u64, 1f64);
+    for digit in digits.bytes().map(|b| u64::from(b - b'0')) {
+        match number.checked_mul(10).and_then(|number| number.checked_add(digit)) {
+            Some(next) if next <= i64::MAX as u64 => number = next,
+            _ => break,
+        }
+        scale *= 10.0;
+    }
+    (number, scale)
 }
 
 impl std::fmt::Display for Duration {
@@ -109,10 +149,30 @@ fn nanos(args: &[Value]) -> i64 {
     args.first().and_then(|value| value.downcast::<Duration>()).map_or(0, |duration| duration.0)
 }
 
+impl Duration {
+    /// As a number of units, the whole ones and the rest apart, as Go computes it.
+    pub(crate) fn in_units(self, unit: i64) -> f64 {
+        (self.0 / unit) as f64 + (self.0 % unit) as f64 / unit as f64
+    }
+}
+
+pub(crate) const SECOND: i64 = 1_000_000_000;
+pub(crate) const MINUTE: i64 = 60 * SECOND;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+
+const DURATION_ARG: &[Type] = &[Type::Native("time.Duration")];
+
+fn multiple(args: &[Value]) -> Duration {
+    args.get(1).and_then(|value| value.downcast::<Duration>()).copied().unwrap_or(Duration(0))
+}
+
 static METHODS: &[Function] = &[
-    Function::new("Hours", &[], |_, args| Ok(Value::Float(nanos(args) as f64 / 3.6e12))),
-    Function::new("Minutes", &[], |_, args| Ok(Value::Float(nanos(args) as f64 / 6e10))),
-    Function::new("Seconds", &[], |_, args| Ok(Value::Float(nanos(args) as f64 / 1e9))),
+    Function::new("Hours", &[], |_, args| Ok(Value::Float(Duration(nanos(args)).in_units(HOUR)))),
+    Function::new("Minutes", &[], |_, args| Ok(Value::Float(Duration(nanos(args)).in_units(MINUTE)))),
+    Function::new("Seconds", &[], |_, args| Ok(Value::Float(Duration(nanos(args)).in_units(SECOND)))),
+    Function::new("Abs", &[], |_, args| Ok(Duration(nanos(args).saturating_abs()).value())),
+    Function::new("Round", DURATION_ARG, |_, args| Ok(Duration(nanos(args)).round(multiple(args)).value())),
+    Function::new("Truncate", DURATION_ARG, |_, args| Ok(Duration(nanos(args)).truncate(multiple(args)).value())),
     Function::new("Milliseconds", &[], |_, args| Ok(Value::Int64(nanos(args) / 1_000_000))),
     Function::new("Microseconds", &[], |_, args| Ok(Value::Int64(nanos(args) / 1_000))),
     Function::new("Nanoseconds", &[], |_, args| Ok(Value::Int64(nanos(args)))),
@@ -140,6 +200,10 @@ impl Native for Duration {
         Some(Value::Int64(self.0))
     }
 
+    fn of_number(&self, number: i64) -> Option<Value> {
+        Some(Self(number).value())
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -155,7 +219,7 @@ mod tests {
             assert_eq!(Duration::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Duration::parse("-1.5h").unwrap().to_string(), "-1h30m0s");
-        assert!(Duration::parse("bad").is_none());
-        assert!(Duration::parse("5").is_none());
+        assert!(Duration::parse("bad").is_err());
+        assert!(Duration::parse("5").is_err());
     }
 }

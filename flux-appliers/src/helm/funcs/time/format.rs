@@ -1,6 +1,7 @@
 //! Layouts: Go names the parts of a time by the parts of one reference time, Mon Jan 2 15:04:05 MST 2006.
 
 use super::Time;
+use super::names::{WEEKDAYS, month};
 
 /// One part of a layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,36 +120,17 @@ fn fraction(rest: &str) -> Option<(Part<'_>, usize)> {
     Some((Part::Fraction { separator, digits, trim: digit == '9' }, 1 + digits))
 }
 
-pub(super) const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-pub(super) const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-
-pub(super) fn month(month: i8) -> &'static str {
-    MONTHS.get((month - 1) as usize).copied().unwrap_or("")
-}
-
 pub(super) fn format(time: &Time, mut layout: &str) -> String {
-    let zoned = time.instant.to_zoned(time.zone.clone());
-    let info = time.zone.to_offset_info(time.instant);
-    let weekday = WEEKDAYS.get(zoned.weekday().to_sunday_zero_offset() as usize).copied().unwrap_or("");
-    let month_name = month(zoned.month());
+    let rule = time.zone.at(time.seconds);
+    let civil = time.civil();
+    let weekday = WEEKDAYS.get(civil.weekday()).copied().unwrap_or("");
+    let month_name = month(civil.month);
     let short = |name: &'static str| name.get(..3).unwrap_or(name);
-    let hour12 = match zoned.hour() % 12 {
+    let hour12 = match civil.hour % 12 {
         0 => 12,
         hour => hour,
     };
+    let sign = if civil.year < 0 { "-" } else { "" };
     let mut out = String::new();
     while let Some((part, _, rest)) = next_part(layout) {
         layout = rest;
@@ -156,30 +138,32 @@ pub(super) fn format(time: &Time, mut layout: &str) -> String {
             Part::Literal(text) => text.to_owned(),
             Part::LongMonth => month_name.to_owned(),
             Part::ShortMonth => short(month_name).to_owned(),
-            Part::Month => zoned.month().to_string(),
-            Part::ZeroMonth => format!("{:02}", zoned.month()),
+            Part::Month => civil.month.to_string(),
+            Part::ZeroMonth => format!("{:02}", civil.month),
             Part::LongWeekday => weekday.to_owned(),
             Part::ShortWeekday => short(weekday).to_owned(),
-            Part::Day => zoned.day().to_string(),
-            Part::SpaceDay => format!("{:2}", zoned.day()),
-            Part::ZeroDay => format!("{:02}", zoned.day()),
-            Part::SpaceYearDay => format!("{:3}", zoned.day_of_year()),
-            Part::ZeroYearDay => format!("{:03}", zoned.day_of_year()),
-            Part::Hour24 => format!("{:02}", zoned.hour()),
+            Part::Day => civil.day.to_string(),
+            Part::SpaceDay => format!("{:2}", civil.day),
+            Part::ZeroDay => format!("{:02}", civil.day),
+            Part::SpaceYearDay => format!("{:3}", civil.day_of_year()),
+            Part::ZeroYearDay => format!("{:03}", civil.day_of_year()),
+            Part::Hour24 => format!("{:02}", civil.hour),
             Part::Hour12 => hour12.to_string(),
             Part::ZeroHour12 => format!("{hour12:02}"),
-            Part::Minute => zoned.minute().to_string(),
-            Part::ZeroMinute => format!("{:02}", zoned.minute()),
-            Part::Second => zoned.second().to_string(),
-            Part::ZeroSecond => format!("{:02}", zoned.second()),
-            Part::LongYear => format!("{:04}", zoned.year()),
-            Part::ShortYear => format!("{:02}", zoned.year().rem_euclid(100)),
-            Part::UpperPm => if zoned.hour() >= 12 { "PM" } else { "AM" }.to_owned(),
-            Part::LowerPm => if zoned.hour() >= 12 { "pm" } else { "am" }.to_owned(),
-            Part::ZoneName => info.abbreviation().to_owned(),
-            Part::Offset { z, colon, fields } => offset(zoned.offset().seconds(), z, colon, fields),
+            Part::Minute => civil.minute.to_string(),
+            Part::ZeroMinute => format!("{:02}", civil.minute),
+            Part::Second => civil.second.to_string(),
+            Part::ZeroSecond => format!("{:02}", civil.second),
+            Part::LongYear => format!("{sign}{:04}", civil.year.unsigned_abs()),
+            Part::ShortYear => format!("{:02}", civil.year.unsigned_abs() % 100),
+            Part::UpperPm => if civil.hour >= 12 { "PM" } else { "AM" }.to_owned(),
+            Part::LowerPm => if civil.hour >= 12 { "pm" } else { "am" }.to_owned(),
+            // Without a name the offset stands for it.
+            Part::ZoneName if rule.name.is_empty() => offset(rule.offset, false, false, 2),
+            Part::ZoneName => rule.name.clone(),
+            Part::Offset { z, colon, fields } => offset(rule.offset, z, colon, fields),
             Part::Fraction { separator, digits, trim } => {
-                let nanos = format!("{:09}", zoned.subsec_nanosecond());
+                let nanos = format!("{:09}", time.nanos);
                 let nanos = nanos.get(..digits.min(9)).unwrap_or("");
                 let nanos = if trim { nanos.trim_end_matches('0') } else { nanos };
                 if nanos.is_empty() { String::new() } else { format!("{separator}{nanos}") }

@@ -58,6 +58,51 @@ fn general(value: f64, verb: char, precision: Option<usize>) -> String {
     format!("{value:.places$}")
 }
 
+/// A finite, positive float as mantissa and power of two: decimal under `b`, hexadecimal under `x` and `X`.
+pub(crate) fn hex_float(value: f64, verb: char, precision: Option<usize>) -> String {
+    const MANTISSA_BITS: u32 = 52;
+    const BIAS: i32 = 1023;
+    let bits = value.to_bits();
+    let mut mantissa = bits & ((1 << MANTISSA_BITS) - 1);
+    let mut exponent = (bits >> MANTISSA_BITS) as i32 - BIAS;
+    if exponent == -BIAS {
+        exponent += 1;
+    } else {
+        mantissa |= 1 << MANTISSA_BITS;
+    }
+    if verb == 'b' {
+        return format!("{mantissa}p{:+}", exponent - MANTISSA_BITS as i32);
+    }
+    if mantissa == 0 {
+        exponent = 0;
+    }
+    // The leading one goes before the point.
+    while mantissa != 0 && mantissa >> MANTISSA_BITS == 0 {
+        mantissa <<= 1;
+        exponent -= 1;
+    }
+    let fraction_digits = MANTISSA_BITS as usize / 4;
+    if let Some(precision) = precision.filter(|precision| *precision < fraction_digits) {
+        let dropped = (fraction_digits - precision) as u32 * 4;
+        let (kept, rest, half) = (mantissa >> dropped, mantissa & ((1 << dropped) - 1), 1 << (dropped - 1));
+        let rounded = kept + u64::from(rest > half || (rest == half && kept & 1 == 1));
+        mantissa = rounded << dropped;
+        if mantissa >> (MANTISSA_BITS + 1) != 0 {
+            mantissa >>= 1;
+            exponent += 1;
+        }
+    }
+    let digits = format!("{:013x}", mantissa & ((1 << MANTISSA_BITS) - 1));
+    let fraction = match precision {
+        Some(precision) => format!("{digits:0<precision$}").get(..precision).unwrap_or("").to_owned(),
+        None => digits.trim_end_matches('0').to_owned(),
+    };
+    let point = if fraction.is_empty() { "" } else { "." };
+    let sign = if exponent < 0 { '-' } else { '+' };
+    let text = format!("0x{}{point}{fraction}p{sign}{:02}", mantissa >> MANTISSA_BITS, exponent.unsigned_abs());
+    if verb == 'X' { text.to_uppercase() } else { text }
+}
+
 /// A float as `encoding/json` writes it.
 pub(crate) fn json_float(value: f64) -> String {
     let magnitude = value.abs();

@@ -1,18 +1,19 @@
 //! Quoted strings, both ways.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 /// Whether Go prints the character as itself (`strconv.IsPrint`): letters, marks, numbers, punctuation, symbols, and
 /// of all spaces only U+0020.
 pub(crate) fn is_printable(c: char) -> bool {
+    #[expect(clippy::unwrap_used, reason = "a constant pattern")]
+    static PRINTABLE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^[\pL\pM\pN\pP\pS]$").unwrap());
     match c {
         ' '..='~' => true,
-        c if c < '\u{a0}' => false,
-        '\u{a0}' | '\u{ad}' | '\u{1680}' | '\u{2000}'..='\u{200f}' | '\u{2028}'..='\u{202f}' => false,
-        '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}' => false,
-        '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}' | '\u{e0001}'..='\u{e007f}' => false,
-        // What is left and unassigned is escaped by Rust's Debug as well.
-        c => c.escape_debug().count() == 1,
+        c if c < '\u{a1}' => false,
+        c => PRINTABLE.is_match(c.encode_utf8(&mut [0; 4])),
     }
 }
 
@@ -26,10 +27,16 @@ pub(crate) fn quote_ascii(bytes: &[u8]) -> String {
     quote_with(bytes, '"', true)
 }
 
-/// Go's `%q` of a character.
-pub(crate) fn quote_rune(c: char) -> String {
+/// Go's `%q` of a character, or `%+q`.
+pub(crate) fn quote_rune(c: char, ascii: bool) -> String {
     let mut buffer = [0; 4];
-    quote_with(c.encode_utf8(&mut buffer).as_bytes(), '\'', false)
+    quote_with(c.encode_utf8(&mut buffer).as_bytes(), '\'', ascii)
+}
+
+/// Whether a raw literal can hold the text (`strconv.CanBackquote`).
+pub(crate) fn can_backquote(bytes: &[u8]) -> bool {
+    let is_plain = |c: char| c == '\t' || (c >= ' ' && !matches!(c, '`' | '\x7f' | '\u{feff}'));
+    std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_plain))
 }
 
 fn quote_with(bytes: &[u8], delimiter: char, ascii: bool) -> String {

@@ -1,0 +1,1 @@
+{{ define "h.name" }}name-{{ . }}{{ end }}{{ define "h.fail" }}{{ fail "inner" }}{{ end }}{{ define "h.loop" }}{{ include "h.loop" . }}{{ end }}

@@ -1,0 +1,8 @@
+//! Every field of a Kustomization, carried out from a Git repository into the embedded API server, or refused by name.
+
+mod fields;
+mod health;
+mod secrets;
+mod stage;
+mod substitution;
+mod tenancy;
