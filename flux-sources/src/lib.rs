@@ -12,30 +12,28 @@
 //! be held against it with the feature `contract`. What a source leaves out of its artifact is said by [`ignore`] rules.
 //! Artifacts are kept on disk for others by the `store` (feature `store`).
 
-#[cfg(any(feature = "helm", feature = "oci", all(test, feature = "store")))]
+#[cfg(any(feature = "helm", feature = "oci", feature = "store"))]
 mod archive;
-#[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
-mod auth;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
-#[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
-mod deadline;
 pub mod dir;
 #[cfg(feature = "git")]
 pub mod git;
 #[cfg(feature = "helm")]
 pub mod helm;
-#[cfg(any(feature = "helm", feature = "oci"))]
+#[cfg(feature = "http")]
 mod http;
 pub mod ignore;
 mod listing;
 pub mod memory;
 #[cfg(feature = "oci")]
 pub mod oci;
+#[cfg(feature = "http")]
+mod secret;
 #[cfg(feature = "store")]
 pub mod store;
-#[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
-mod tls;
 
-#[cfg(any(feature = "git", feature = "helm", feature = "oci"))]
-pub use auth::Credentials;
+#[cfg(feature = "http")]
+pub use http::{Credentials, Proxy, Tls};
+#[cfg(feature = "http")]
+pub use secret::Secret;

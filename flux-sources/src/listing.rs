@@ -41,12 +41,15 @@ impl Selection {
     ) -> Result<Tree, SourceError> {
         let rules = self.rules(found, &mut read)?;
         let mut builder = TreeBuilder::with_limits(self.limits);
-        let mut directories = Vec::new();
+        let (mut directories, mut files) = (BTreeSet::new(), Vec::new());
         let mut occupied = BTreeSet::new();
         let in_tree = |source: TreeError| SourceError::Tree { url: url.to_owned(), source };
         for entry in found.iter().filter(|entry| !rules.ignores(&entry.path, entry.kind == Kind::Directory)) {
+            if entry.kind != Kind::Directory {
+                files.push(entry.path.as_str());
+            }
             match entry.kind {
-                Kind::Directory => directories.push(entry.path.as_str()),
+                Kind::Directory => drop(directories.insert(entry.path.as_str())),
                 Kind::File { executable } => {
                     let data = read(entry)?;
                     builder.entry(&entry.path, Entry::File { data, executable }).map_err(in_tree)?;
@@ -61,6 +64,16 @@ impl Selection {
                 }
             }
             occupied.insert(parent(&entry.path));
+        }
+        let mut above = BTreeSet::new();
+        for mut directory in occupied.iter().copied() {
+            while !directory.is_empty() && above.insert(directory) {
+                directory = parent(directory);
+            }
+        }
+        if let Some(path) = files.into_iter().find(|path| above.contains(path)) {
+            let problem = format!("`{path}` is a file and a directory");
+            return Err(SourceError::Rejected { url: url.to_owned(), problem });
         }
         for directory in directories {
             // One that holds something needs no entry of its own.

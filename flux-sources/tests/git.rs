@@ -3,10 +3,14 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use flux_core::tree::{Entry, TreeLimits};
 use flux_core::{Artifact, Class, Context, Source, SourceError};
-use flux_sources::Credentials;
 use flux_sources::git::{GitLimits, GitSource, Reference};
+use flux_sources::{Credentials, Secret, Tls};
+use support::tls::Authority;
 use support::{Daemon, HttpServer, Repository, have_git, respond, serve_git};
 
 fn source(url: &str, reference: Reference) -> GitSource {
@@ -229,7 +233,7 @@ async fn credentials_are_given_and_follow_no_redirect() {
 }
 
 #[tokio::test]
-async fn an_unchanged_head_costs_one_list_of_references_and_no_fetch() {
+async fn an_unchanged_head_costs_one_request_and_no_fetch() {
     if !have_git(&["git-http-backend"]) {
         return;
     }
@@ -240,20 +244,94 @@ async fn an_unchanged_head_costs_one_list_of_references_and_no_fetch() {
     let server = HttpServer::git(repository.root());
     let source = source(&server.url(), Reference::branch("main"));
     let cx = Context::background();
+    let asked = |server: &HttpServer| -> Vec<String> {
+        let requests = server.requests();
+        server.forget_requests();
+        requests
+            .iter()
+            .map(|request| format!("{} {}", request.method, String::from_utf8_lossy(&request.body)))
+            .collect()
+    };
     let revision = source.resolve(&cx).await.unwrap();
-    server.forget_requests();
+    let first = asked(&server);
+    assert!(first.len() == 2 && first[0].starts_with("GET "), "what the server can do, then one list: {first:?}");
     assert_eq!(source.resolve(&cx).await.unwrap(), revision);
-    let requests = server.requests();
-    let asked: Vec<&str> = requests.iter().map(|request| request.method.as_str()).collect();
-    assert_eq!(asked, ["GET", "POST"], "capabilities, then one ls-refs");
-    let body = String::from_utf8_lossy(&requests[1].body);
-    assert!(body.contains("command=ls-refs") && body.contains("ref-prefix refs/heads/main"), "{body}");
-    server.forget_requests();
+    let again = asked(&server);
+    assert!(again.len() == 1 && again[0].contains("command=ls-refs"), "{again:?}");
+    assert!(again[0].contains("ref-prefix refs/heads/main"), "{again:?}");
     source.fetch(&cx, &revision).await.unwrap();
-    let requests = server.requests();
-    assert_eq!(requests.len(), 2, "capabilities, then one fetch");
-    let body = String::from_utf8_lossy(&requests[1].body);
-    assert!(body.contains("command=fetch") && body.contains("deepen 1"), "{body}");
+    let fetch = asked(&server);
+    assert!(fetch.len() == 1 && fetch[0].contains("command=fetch") && fetch[0].contains("deepen 1"), "{fetch:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_can_do_other_things_than_before_is_asked_anew() {
+    if !have_git(&["git-http-backend"]) {
+        return;
+    }
+    let repository = Repository::new();
+    repository.write("v", "1");
+    repository.commit("first");
+    let (root, broken) = (repository.root().to_owned(), Arc::new(AtomicBool::new(false)));
+    let flag = broken.clone();
+    // Once broken, a POST fails until somebody has asked anew.
+    let server = HttpServer::start(move |request, stream| {
+        if request.method == "GET" {
+            flag.store(false, Ordering::SeqCst);
+        }
+        match flag.load(Ordering::SeqCst) {
+            true => respond(stream, "400 What", &[], b""),
+            false => serve_git(&root, request, stream),
+        }
+    });
+    let source = source(&server.url(), Reference::branch("main"));
+    let cx = Context::background();
+    let revision = source.resolve(&cx).await.unwrap();
+    broken.store(true, Ordering::SeqCst);
+    assert_eq!(source.resolve(&cx).await.unwrap(), revision);
+    broken.store(true, Ordering::SeqCst);
+    source.fetch(&cx, &revision).await.unwrap();
+}
+
+#[tokio::test]
+async fn https_with_an_authority_of_its_own_a_certificate_and_credentials() {
+    if !have_git(&["git-http-backend"]) {
+        return;
+    }
+    let repository = Repository::new();
+    repository.write("v", "1");
+    repository.commit("first");
+    let (root, authority) = (repository.root().to_owned(), Authority::new());
+    let server = HttpServer::start_tls(authority.server_asking(), move |request, stream| {
+        // base64 of `user:hunter2`.
+        match (request.certified, request.header("authorization")) {
+            (true, Some("Basic dXNlcjpodW50ZXIy")) => serve_git(&root, request, stream),
+            _ => respond(stream, "401 Unauthorized", &[("www-authenticate", "Basic")], b""),
+        }
+    });
+    let (certificate, key) = authority.client();
+    let secret = |with_certificate: bool, password: &str| {
+        let mut data = vec![("ca.crt", authority.certificate()), ("username", "user".into())];
+        data.push(("password", password.into()));
+        if with_certificate {
+            data.extend([("tls.crt", certificate.clone()), ("tls.key", key.clone())]);
+        }
+        Secret::new("ns/git", data)
+    };
+    let with = |secret: &Secret| {
+        let builder = GitSource::builder(format!("{}/app/.git", server.https())).reference(Reference::branch("main"));
+        let builder = builder.credentials(Credentials::from_secret(secret).unwrap());
+        builder.tls(Tls::from_secret(secret).unwrap()).build().unwrap()
+    };
+    let tree = get(&with(&secret(true, "hunter2"))).await.unwrap().tree;
+    assert_eq!(tree.read("v").unwrap().as_ref(), b"1");
+    for wrong in [secret(false, "hunter2"), secret(true, "wrong")] {
+        let error = get(&with(&wrong)).await.unwrap_err();
+        assert!(matches!(error, SourceError::Denied { .. }), "{error:?}");
+    }
+    let untrusting = GitSource::builder(format!("{}/app/.git", server.https())).build().unwrap();
+    let error = get(&untrusting).await.unwrap_err();
+    assert!(flux_core::error::chain(&error).contains("invalid peer certificate"), "{error:?}");
 }
 
 #[tokio::test]
@@ -338,7 +416,9 @@ async fn credentials_in_a_url_are_never_shown() {
 
 #[tokio::test]
 async fn urls_that_lead_nowhere_are_refused() {
-    for url in ["", "ssh://git@example.com/app", "git@example.com:app", "ftp://example.com/app", "https:///app"] {
+    for url in
+        ["", "ssh://git@example.com/app", "git@example.com:app", "ssh:app", "ftp://example.com/app", "https:///app"]
+    {
         let error = GitSource::builder(url).build().unwrap_err();
         assert!(matches!(error, SourceError::Invalid { .. }), "{url}: {error:?}");
     }

@@ -173,7 +173,6 @@ async fn a_hostile_registry_gets_nowhere() {
     assert!(error.to_string().ends_with("the layer has more than 10 bytes"), "{error}");
     // A manifest without end.
     let endless = HttpServer::start(|_, stream| {
-        use std::io::Write as _;
         write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")?;
         loop {
             stream.write_all(&[b' '; 65536])?;
@@ -188,6 +187,59 @@ async fn a_hostile_registry_gets_nowhere() {
         registry.content.lock().unwrap().pages = vec![(vec!["1.0.0".into()], Some(next.into()))];
         let error = get(source(registry.url(), OciReference::semver("9"))).await.unwrap_err();
         assert!(matches!(error, SourceError::NotFound { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn h30_a_pinned_digest_stays_when_its_tag_moves() {
+    let Some(program) = Program::start() else { return };
+    program.push("latest", &[("a", "1")]);
+    let url = format!("oci://{}/org/app", program.address);
+    let before = get(source(url.clone(), OciReference::default())).await.unwrap();
+    let digest = before.revision.as_str().strip_prefix("latest@").unwrap().to_owned();
+    program.push("latest", &[("b", "2")]);
+    assert_eq!(names(&get(source(url.clone(), OciReference::digest(&digest))).await.unwrap()), ["a"]);
+    // A revision that was resolved before is what is fetched, and the tag leads on to the other.
+    let moved = source(url, OciReference::default()).build().unwrap();
+    let cx = Context::background();
+    assert_eq!(names(&moved.fetch(&cx, &before.revision).await.unwrap()), ["a"]);
+    let now = moved.resolve(&cx).await.unwrap();
+    assert_eq!(names(&moved.fetch(&cx, &now).await.unwrap()), ["b"]);
+}
+
+#[tokio::test]
+async fn h30_indexes_that_confuse_are_refused() {
+    let registry = Own::start();
+    let image = registry.push("latest", &layer(&[("a", "1")]), FLUX_LAYER);
+    let put = |document: serde_json::Value| {
+        let data = serde_json::to_vec(&document).unwrap();
+        let digest = Digest::sha256(&data).to_string();
+        let mut content = registry.content.lock().unwrap();
+        content.objects.insert(digest.clone(), data);
+        content.tags.insert("latest".into(), digest.clone());
+        digest
+    };
+    let index = |digest: &str, os: &str| {
+        let platform = serde_json::json!({"os": os, "architecture": "amd64"});
+        let entry = serde_json::json!({"mediaType": "m", "digest": digest, "size": 1, "platform": platform});
+        serde_json::json!({"schemaVersion": 2, "manifests": [entry]})
+    };
+    put(index(&image, "linux"));
+    assert_eq!(names(&get(source(registry.url(), OciReference::default())).await.unwrap()), ["a"]);
+    let nested = put(index(&image, "linux"));
+    let mut both = index(&image, "linux");
+    both["layers"] = serde_json::json!([]);
+    for (document, problem) in [
+        (index(&nested, "linux"), "an index in an index"),
+        (index(&image, "windows"), "no manifest for linux/amd64"),
+        (index("../../blobs/x", "linux"), "is not SHA-256"),
+        (both, "a manifest and an index at once"),
+        (serde_json::json!({"schemaVersion": 2}), "neither a manifest nor an index"),
+    ] {
+        put(document);
+        let error = get(source(registry.url(), OciReference::default())).await.unwrap_err();
+        assert!(matches!(error, SourceError::Rejected { .. }), "{error:?}");
+        assert!(error.to_string().contains(problem), "{problem}: {error}");
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) enum Type {
     Parameter(char),
 }
 
+/// A type that is not known yet and may become any one.
+const FREE: Type = Type::Parameter('?');
 const NULL: Type = Type::Plain("null");
 const BOOL: Type = Type::Plain("bool");
 const INT: Type = Type::Plain("int");
@@ -40,7 +42,7 @@ impl fmt::Display for Type {
             Self::Map(key, value) => write!(f, "map({key}, {value})"),
             Self::Optional(value) => write!(f, "optional_type({value})"),
             Self::Type => f.write_str("type"),
-            Self::Parameter(name) => write!(f, "{name}"),
+            Self::Parameter(_) => f.write_str("dyn"),
         }
     }
 }
@@ -157,7 +159,7 @@ sets.contains(list(A), list(A)) bool
 sets.equivalent(list(A), list(A)) bool
 sets.intersects(list(A), list(A)) bool
 optional.of(A) optional(A)
-optional.none() optional(dyn)
+optional.none() optional(A)
 optional.ofNonZeroValue(A) optional(A)
 optional.unwrap(list(optional(A))) list(A)
 list(optional(A)).unwrapOpt() list(A)
@@ -505,7 +507,7 @@ impl Signature {
 fn bind(result: &Type, bindings: &HashMap<char, Type>) -> Type {
     let inner = |inner: &Type| Box::new(bind(inner, bindings));
     match result {
-        Type::Parameter(name) => bindings.get(name).cloned().unwrap_or(Type::Dyn),
+        Type::Parameter(name) => bindings.get(name).cloned().unwrap_or(FREE),
         Type::List(item) => Type::List(inner(item)),
         Type::Optional(value) => Type::Optional(inner(value)),
         Type::Map(key, value) => Type::Map(inner(key), inner(value)),
@@ -516,23 +518,26 @@ fn bind(result: &Type, bindings: &HashMap<char, Type>) -> Type {
 /// Whether a value of one type can be given for another. `N` stands for any number, `O` for what has an order, and other
 /// letters for one and the same type wherever they stand.
 fn unify(parameter: &Type, given: &Type, bindings: &mut HashMap<char, Type>) -> bool {
+    if *parameter == FREE {
+        return true;
+    }
     match (parameter, given) {
         (Type::Parameter('N'), Type::Plain(name)) => matches!(*name, "int" | "uint" | "double"),
-        (Type::Parameter('N'), _) => *given == Type::Dyn,
+        (Type::Parameter('N'), _) => matches!(given, Type::Dyn | Type::Parameter(_)),
         (Type::Parameter(name), given) => {
-            if *name == 'O' && !matches!(given, Type::Dyn | Type::Plain(_)) {
+            if *name == 'O' && !matches!(given, Type::Dyn | Type::Plain(_) | Type::Parameter(_)) {
                 return false;
             }
             match bindings.get(name).cloned() {
-                Some(bound) if bound == Type::Dyn => true,
-                Some(bound) => unify(&bound, given, bindings),
-                None => {
+                Some(bound) if bound == Type::Dyn || *given == FREE => true,
+                Some(bound) if bound != FREE => unify(&bound, given, bindings),
+                _ => {
                     bindings.insert(*name, given.clone());
                     true
                 }
             }
         }
-        (Type::Dyn, _) | (_, Type::Dyn) => true,
+        (Type::Dyn, _) | (_, Type::Dyn | Type::Parameter(_)) => true,
         (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => unify(a, b, bindings),
         (Type::Map(a, b), Type::Map(c, d)) => unify(a, c, bindings) && unify(b, d, bindings),
         (a, b) => a == b,

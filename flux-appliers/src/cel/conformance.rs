@@ -35,6 +35,8 @@ fn recorded(value: &Value<'_>) -> Json {
         Value::Bool(value) => json!(value),
         Value::Int(number) => json!(number),
         Value::Uint(number) => json!(number),
+        // 3.0 was recorded as 3.
+        Value::Double(number) if number.fract() == 0.0 && number.abs() < 1e15 => json!(*number as i64),
         Value::Double(number) if number.is_finite() => json!(number),
         Value::Double(number) if number.is_nan() => json!("NaN"),
         Value::Double(number) => json!(if *number > 0.0 { "+Inf" } else { "-Inf" }),
@@ -54,7 +56,7 @@ fn recorded(value: &Value<'_>) -> Json {
                 .collect(),
         ),
         Value::Duration(nanos) => json!(format!("{nanos}ns")),
-        Value::Timestamp(at) => json!(at.to_string()),
+        Value::Timestamp(at) => json!(super::functions::timestamp_text(*at)),
         Value::Type(name) => json!(name),
         Value::Optional(None) => json!({"optional": "none"}),
         Value::Optional(Some(value)) => json!({"optional": recorded(value)}),

@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::Value as Json;
 
 /// A value of an expression.
@@ -21,9 +20,17 @@ pub(super) enum Value<'a> {
     Map(Map<'a>),
     /// Nanoseconds.
     Duration(i64),
-    Timestamp(Timestamp),
+    Timestamp(Instant),
     Type(&'static str),
     Optional(Option<Arc<Value<'a>>>),
+}
+
+/// A point in time of the years 1 to 9999, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Instant {
+    /// Since 1970.
+    pub(super) seconds: i64,
+    pub(super) nanos: i32,
 }
 
 #[derive(Debug, Clone)]

@@ -164,6 +164,10 @@ fn sources(
             Some((key, value)) if !key.is_empty() => {
                 pairs.push((key.to_owned(), unquoted(value).as_bytes().to_vec()));
             }
+            // What should be in a Secret is not shown.
+            _ if what == Generated::Secret => {
+                return Err(fail("invalid literal source, expected key=value".into()));
+            }
             _ => return Err(fail(format!("invalid literal source {literal}, expected key=value"))),
         }
     }

@@ -78,6 +78,7 @@ pub use error::{BuildError, Cause};
 pub use flux::{CommonMetadata, FluxImage, FluxKustomization, FluxPatch, FluxSelector};
 pub use loader::{FileFilter, Purpose};
 pub use metadata::CommonMetadataRenderer;
+#[cfg(feature = "helm")]
 pub(crate) use metadata::set_metadata;
 pub use remote::{RemoteBase, Remotes};
 pub use renderer::KustomizeRenderer;

@@ -26,6 +26,8 @@ pub(super) struct Document(pub(super) Vec<Item>);
 /// One line of a document.
 pub(super) enum Item {
     Entry(String, Value),
+    /// A decrypted content that is no text.
+    Bytes(String, Zeroizing<Vec<u8>>),
     /// A comment of a dotenv or ini file.
     Comment(Zeroizing<String>),
     /// A section of an ini file.
@@ -97,12 +99,28 @@ impl Walk<'_> {
                 }
                 Item::Entry(key, value) => {
                     self.path.push(key.clone());
-                    self.value(value)?;
+                    match self.binary(value) {
+                        Some(bytes) => {
+                            self.mac.update(&*bytes);
+                            let key = key.clone();
+                            *item = Item::Bytes(key, bytes);
+                        }
+                        None => self.value(value)?,
+                    }
                     self.path.pop();
                 }
+                Item::Bytes(..) => {}
             }
         }
         Ok(())
+    }
+
+    /// What an encrypted value is, where it is no text.
+    fn binary(&self, value: &Value) -> Option<Zeroizing<Vec<u8>>> {
+        let sealed =
+            value.as_str().filter(|text| is_sealed(text) && self.metadata.is_encrypted(&self.path, Some(text)))?;
+        let plain = self.key.open(sealed, &self.context())?;
+        (plain.kind == Kind::Text && std::str::from_utf8(&plain.text).is_err()).then_some(plain.text)
     }
 
     /// A comment that cannot be decrypted was not encrypted; none of them count for the code.

@@ -206,11 +206,11 @@ impl Substitution {
     }
 }
 
-fn without_text(error: &YamlError) -> &str {
+fn without_text(error: &YamlError) -> String {
     match &error.cause {
-        YamlCause::Syntax(syntax) => syntax.problem(),
-        YamlCause::InvalidKey(_) => "invalid map key",
-        _ => "a value cannot be read",
+        YamlCause::Syntax(problem) => problem.to_string(),
+        YamlCause::InvalidKey(_) => "invalid map key".into(),
+        _ => "a value cannot be read".into(),
     }
 }
 

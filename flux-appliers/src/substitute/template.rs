@@ -176,6 +176,9 @@ impl Parser<'_> {
             }
             Some(':') => {
                 self.take(":");
+                if self.rest.is_empty() {
+                    return Err(Syntax::BadSubstitution);
+                }
                 if ["=", "-", "?", "+"].iter().any(|sign| self.take(sign)) {
                     self.default()?
                 } else {

@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 
 pub use document::{Document, DocumentError, Resource, read};
 pub use duration::{GoDuration, InvalidDuration};
-pub use git_repository::{GitRepository, GitRepositoryRef, GitRepositorySpec};
+pub use git_repository::{
+    GitRepository, GitRepositoryInclude, GitRepositoryRef, GitRepositorySpec, GitRepositoryVerification,
+    LocalObjectReference,
+};
 pub use kustomization::{
     BuildMetadata, CommonMetadata, CrossNamespaceSourceReference, CustomHealthCheck, Decryption, DecryptionProvider,
     DeletionPolicy, DependencyReference, HealthCheck, Image, KubeConfigReference, Kustomization, KustomizationSpec,

@@ -35,6 +35,7 @@ pub(super) fn pipeline(unit: Unit, kustomization: &Kustomization, host: &Host<'_
         .prune(spec.prune)
         .force(spec.force)
         .deletion_policy(deletion_policy(spec.deletion_policy))
+        .place(place(&unit, spec))
         .health_checks(health_checks(spec))
         .judged_by(health_expressions(spec)?);
     // The observer follows the host's own cluster.
@@ -87,6 +88,14 @@ fn check_reach(unit: &Unit, kustomization: &Kustomization, policy: &Policy) -> R
         }
     }
     Ok(())
+}
+
+/// What the cluster is called among pipelines, whoever applies there: objects move between those of one cluster.
+fn place(unit: &Unit, spec: &KustomizationSpec) -> String {
+    match spec.kube_config.as_ref().and_then(|reference| reference.secret_ref.as_ref()) {
+        None => "the cluster".to_owned(),
+        Some(secret) => format!("the cluster of the kubeconfig {}/{}", unit.namespace(), secret.name),
+    }
 }
 
 /// The cluster to apply to, as whoever applies there.

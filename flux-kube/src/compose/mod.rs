@@ -1,22 +1,22 @@
 //! From Flux documents to running sources and pipelines.
 
+mod git;
 mod kustomization;
 mod policy;
 mod readiness;
 #[cfg(feature = "client")]
 mod remote;
+mod secrets;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use flux_appliers::observe::Observer;
 use flux_appliers::ssa::Owner;
 use flux_core::engine::{Engine, Pipeline, Unit};
-use flux_core::reconcile::Schedule;
-use flux_core::{Cluster, Origin, SourceError};
-use flux_sources::git::{GitSource, Reference};
+use flux_core::{Cluster, Origin};
 
-use crate::api::{Document, DocumentError, GitRepository, GitRepositoryRef, Kustomization, Resource};
+use crate::api::{Document, DocumentError, Kustomization, Resource};
+use git::{Scheduled, Sources};
 
 pub use policy::Policy;
 
@@ -27,7 +27,7 @@ const DEFAULT_NAMESPACE: &str = "default";
 /// document is found to be right.
 #[derive(Debug, Default)]
 pub struct Composition {
-    sources: Vec<(Unit, GitSource, Schedule<Unit>)>,
+    sources: Vec<Scheduled>,
     pipelines: Vec<Pipeline>,
 }
 
@@ -50,6 +50,7 @@ impl Composition {
         policy: &Policy,
     ) -> Result<Self, DocumentError> {
         let mut this = Self::default();
+        let mut sources = Sources::new(documents, cluster);
         // One for all pipelines: what nobody touches is followed by one watch a kind.
         let observer = Observer::new(cluster.clone(), Owner::KUSTOMIZE);
         let host = Host { cluster, observer: &observer, policy };
@@ -59,7 +60,7 @@ impl Composition {
                 return Err(wrong(&document.origin, "metadata.name", format!("{unit} is described twice")));
             }
             match &document.resource {
-                Resource::GitRepository(git) => this.sources.push(source(unit, git, &document.origin)?),
+                Resource::GitRepository(_) => this.sources.push(sources.scheduled(unit)?),
                 Resource::Kustomization(kustomization) => {
                     let pipeline = kustomization::pipeline(unit, kustomization, &host)
                         .map_err(|(field, problem)| wrong(&document.origin, &field, problem))?;
@@ -148,41 +149,4 @@ fn dependencies_of(kustomization: &Kustomization) -> impl Iterator<Item = Unit> 
         let namespace = dependency.namespace.as_deref().unwrap_or(&kustomization.metadata.namespace);
         Unit::new("Kustomization", namespace_or_default(namespace), dependency.name.as_str())
     })
-}
-
-fn source(
-    unit: Unit,
-    git: &GitRepository,
-    origin: &Origin,
-) -> Result<(Unit, GitSource, Schedule<Unit>), DocumentError> {
-    let spec = &git.spec;
-    let mut builder = GitSource::builder(&spec.url);
-    if let Some(reference) = &spec.reference {
-        builder = builder.reference(reference_of(reference));
-    }
-    if let Some(ignore) = &spec.ignore {
-        builder = builder.ignore(ignore);
-    }
-    let source = builder.build().map_err(|error| match error {
-        SourceError::Invalid { field, problem } => wrong(origin, &field, problem),
-        other => wrong(origin, "spec", other.to_string()),
-    })?;
-    // A source has its own timeout, whatever its interval: 60 seconds in Flux.
-    let timeout = spec.timeout.map_or(Duration::from_secs(60), |timeout| timeout.get());
-    let schedule = Schedule::every(spec.interval.get()).timeout(timeout).suspend(spec.suspend);
-    Ok((unit, source, schedule))
-}
-
-/// Of several fields the most exact wins, as in Flux: commit, name, tag, semver, branch.
-fn reference_of(reference: &GitRepositoryRef) -> Reference {
-    match reference {
-        GitRepositoryRef { commit: Some(id), branch, .. } => {
-            Reference::Commit { id: id.clone(), branch: branch.clone() }
-        }
-        GitRepositoryRef { name: Some(name), .. } => Reference::name(name),
-        GitRepositoryRef { tag: Some(tag), .. } => Reference::tag(tag),
-        GitRepositoryRef { semver: Some(range), .. } => Reference::semver(range),
-        GitRepositoryRef { branch: Some(branch), .. } => Reference::branch(branch),
-        _ => Reference::default(),
-    }
 }

@@ -20,13 +20,6 @@ pub(super) fn remote(url: &str, wanted: &str, error: gix::Error) -> SourceError 
             Cut::Silent { .. } => SourceError::Unreachable { url, source: Box::new(cut.clone()) },
         };
     }
-    if let Some(status) = errors().find_map(|error| error.downcast_ref::<reqwest::Error>()).and_then(|e| e.status()) {
-        return match status.as_u16() {
-            401 | 403 | 407 => SourceError::Denied { url, reason: status.to_string() },
-            404 | 410 => SourceError::NotFound { url, what: "repository".into() },
-            _ => SourceError::Unreachable { url, source: format!("HTTP status {status}").into() },
-        };
-    }
     if error.is_unauthenticated() || error.is_permission_denied() {
         return SourceError::Denied { url, reason: "authentication is required".into() };
     }
@@ -38,11 +31,10 @@ pub(super) fn remote(url: &str, wanted: &str, error: gix::Error) -> SourceError 
         return SourceError::NotFound { url, what: "repository".into() };
     }
     let unreachable = errors().any(|error| {
-        error.downcast_ref::<reqwest::Error>().is_some()
-            || error.downcast_ref::<io::Error>().is_some_and(|error| {
-                use io::ErrorKind as Kind;
-                !matches!(error.kind(), Kind::InvalidData | Kind::InvalidInput | Kind::Other)
-            })
+        error.downcast_ref::<io::Error>().is_some_and(|error| {
+            use io::ErrorKind as Kind;
+            !matches!(error.kind(), Kind::InvalidData | Kind::InvalidInput | Kind::Other)
+        })
     });
     if unreachable {
         return SourceError::Unreachable { url, source: text.into() };

@@ -1,12 +1,11 @@
 //! A reader that stops when it is told to, when it was sent too much, and when nothing comes.
 
 use std::fmt;
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How long a server may stay silent in the middle of an answer.
-pub(super) const SILENCE: Duration = Duration::from_secs(30);
+use crate::http::SILENCE;
 
 /// Why a reader stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,24 +68,6 @@ impl<R: Read> Read for Guard<'_, R> {
     }
 }
 
-impl<R: BufRead> BufRead for Guard<'_, R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.go_on()?;
-        let limit = self.limit;
-        let buffer = self.inner.fill_buf()?;
-        // Exactly as much as allowed is fine: only when more comes it is too much.
-        if self.left == 0 && !buffer.is_empty() {
-            return Err(io::Error::other(Cut::TooLarge { limit }));
-        }
-        Ok(buffer)
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.left = self.left.saturating_sub(count as u64);
-        self.inner.consume(count);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,9 +78,6 @@ mod tests {
         let mut text = String::new();
         Guard::new(&b"12345"[..], &stop, 5).read_to_string(&mut text).unwrap();
         assert!(Guard::new(&b"12345"[..], &stop, 4).read_to_string(&mut text).is_err());
-        let lines = |limit| Guard::new(&b"12\n34\n5"[..], &stop, limit).lines().collect::<Result<Vec<_>, _>>();
-        assert_eq!(lines(7).unwrap(), ["12", "34", "5"]);
-        assert!(Guard::new(io::BufReader::with_capacity(2, &b"12\n34\n5"[..]), &stop, 4).lines().any(|l| l.is_err()));
         stop.store(true, Ordering::Relaxed);
         assert!(Guard::new(&b"1"[..], &stop, 5).read_to_string(&mut text).is_err());
     }

@@ -7,7 +7,7 @@ use flux_core::source::SourceError;
 use gix::ObjectId;
 
 use super::error;
-use super::reference::Reference;
+use super::reference::{Listed, Reference};
 use super::remote::not_found;
 
 /// A repository in a directory, bare or with a work tree.
@@ -42,27 +42,33 @@ impl Local {
             .ok_or_else(|| not_found(&self.shown, reference, &self.list("refs/heads/").unwrap_or_default()))
     }
 
-    /// The reference of exactly this full name.
-    fn find(&self, name: &str) -> gix::Result<Vec<(String, ObjectId)>> {
-        let found = self.repository.try_find_reference(name)?;
-        found.into_iter().map(named_commit).collect()
-    }
-
     /// The references whose full name starts like this.
-    fn list(&self, prefix: &str) -> gix::Result<Vec<(String, ObjectId)>> {
-        self.repository.references()?.prefixed(prefix)?.map(|reference| named_commit(reference?)).collect()
+    pub(super) fn references(&self, prefix: &str) -> Result<Vec<Listed>, SourceError> {
+        self.list(prefix).map_err(|error| error::broken(&self.shown, error))
     }
 
-    /// The objects, if the commit is among them.
-    pub(super) fn objects(&self, commit: ObjectId) -> Result<&gix::odb::Handle, SourceError> {
-        if self.repository.has_object(commit) {
-            return Ok(&self.repository.objects);
+    /// The reference of exactly this full name.
+    fn find(&self, name: &str) -> gix::Result<Vec<Listed>> {
+        let found = self.repository.try_find_reference(name)?;
+        found.into_iter().map(listed).collect()
+    }
+
+    fn list(&self, prefix: &str) -> gix::Result<Vec<Listed>> {
+        self.repository.references()?.prefixed(prefix)?.map(|reference| listed(reference?)).collect()
+    }
+
+    /// The objects, if those that are wanted are among them.
+    pub(super) fn into_objects(self, wants: &[ObjectId]) -> Result<gix::odb::Handle, SourceError> {
+        match wants.iter().find(|want| !self.repository.has_object(**want)) {
+            None => Ok(self.repository.objects.clone().into_inner()),
+            Some(want) => Err(SourceError::NotFound { url: self.shown, what: format!("commit `{want}`") }),
         }
-        Err(SourceError::NotFound { url: self.shown.clone(), what: format!("commit `{commit}`") })
     }
 }
 
-/// A reference's full name and the commit it leads to.
-fn named_commit(mut reference: gix::Reference<'_>) -> gix::Result<(String, ObjectId)> {
-    Ok((reference.name().as_bstr().to_string(), reference.peel_to_id()?.detach()))
+fn listed(mut reference: gix::Reference<'_>) -> gix::Result<Listed> {
+    let name = reference.name().as_bstr().to_string();
+    let direct = reference.try_id().map(gix::Id::detach);
+    let commit = reference.peel_to_id()?.detach();
+    Ok(Listed { name, commit, tag: direct.filter(|direct| *direct != commit) })
 }

@@ -6,85 +6,124 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use flux_core::context::Interrupted;
 use flux_core::source::SourceError;
-use flux_core::tree::Tree;
+use flux_core::tree::TreeLimits;
 use gix::ObjectId;
-use gix::objs::tree::EntryKind;
+use gix::objs::tree::{EntryKind, EntryRef};
 use gix::objs::{CommitRef, FindExt as _, Kind as ObjectKind, TreeRefIter};
 use gix::odb::HeaderExt as _;
+use gix::validate::path::component;
 
 use super::error::broken;
-use crate::listing::{Found, Kind, Selection};
+use super::sparse::Sparse;
+use crate::listing::Kind;
 
 /// Reads commits and their files.
 pub(super) struct Materialise<'a> {
     pub(super) url: &'a str,
     pub(super) objects: &'a gix::odb::Handle,
-    pub(super) selection: &'a Selection,
+    pub(super) limits: TreeLimits,
     pub(super) stop: &'a AtomicBool,
 }
 
+/// Where another repository belongs, and at which commit.
+pub(super) struct Gitlink {
+    pub(super) path: String,
+    pub(super) commit: ObjectId,
+}
+
 impl Materialise<'_> {
-    /// The files of a commit, and what the commit says about itself.
-    pub(super) fn commit(&self, commit: ObjectId) -> Result<(Tree, BTreeMap<String, String>), SourceError> {
+    /// The tree of a commit, and what the commit says about itself.
+    pub(super) fn commit(&self, commit: ObjectId) -> Result<(ObjectId, BTreeMap<String, String>), SourceError> {
         let mut buffer = Vec::new();
         self.bounded(commit, "commit")?;
         let object = self.objects.find_commit(&commit, &mut buffer).map_err(|error| broken(self.url, error))?;
-        let found = self.list(object.tree())?;
-        let tree = self.selection.read(self.url, &found, |entry| self.blob(entry))?;
-        Ok((tree, metadata(commit, &object)))
+        Ok((object.tree(), metadata(commit, &object)))
     }
 
-    /// Every entry below a tree, sorted as Git sorts them; submodules are left out.
-    fn list(&self, root: ObjectId) -> Result<Vec<Found<ObjectId>>, SourceError> {
-        let limits = self.selection.limits;
-        let mut found = Vec::new();
-        let mut pending = vec![(root, String::new())];
+    /// Every entry below a tree that is wanted, with `prefix` before its path; the places of submodules are returned.
+    /// `taken` entries are there already.
+    pub(super) fn list(
+        &self,
+        root: ObjectId,
+        prefix: &str,
+        mut taken: usize,
+        sparse: &Sparse,
+        mut entry: impl FnMut(String, Kind, ObjectId),
+    ) -> Result<Vec<Gitlink>, SourceError> {
+        let mut links = Vec::new();
+        let mut pending = vec![(root, prefix.to_owned())];
         let mut buffer = Vec::new();
         while let Some((tree, prefix)) = pending.pop() {
             self.go_on()?;
             self.bounded(tree, "tree")?;
             let entries: TreeRefIter<'_> =
                 self.objects.find_tree_iter(&tree, &mut buffer).map_err(|error| broken(self.url, error))?;
-            for entry in entries {
-                let entry = entry.map_err(|error| broken(self.url, error))?;
-                let name = std::str::from_utf8(entry.filename)
-                    .map_err(|_| self.rejected(format!("`{prefix}{}`: the name is not UTF-8", entry.filename)))?;
-                // What Git itself would not check out.
-                if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) || name.eq_ignore_ascii_case(".git") {
-                    return Err(self.rejected(format!("`{prefix}{}` is not a name for a file", name.escape_debug())));
+            let mut last: Option<EntryRef<'_>> = None;
+            for found in entries {
+                let found = found.map_err(|error| broken(self.url, error))?;
+                if last.replace(found).is_some_and(|last| last >= found) {
+                    let name = found.filename.to_string();
+                    return Err(self.rejected(format!("`{prefix}{}` comes twice or out of order", name.escape_debug())));
                 }
-                let kind = match entry.mode.kind() {
-                    EntryKind::Tree => Kind::Directory,
+                let path = format!("{prefix}{}", self.name(&prefix, &found)?);
+                let limit = self.limits.path_bytes;
+                if path.len() > limit {
+                    let start: String = path.chars().take(80).collect();
+                    return Err(self.rejected(format!("`{start}…`: more than {limit} bytes in a path")));
+                }
+                // Directories count too: trees that hold nothing but each other must not keep us busy for ever.
+                taken += 1;
+                if taken > self.limits.entries {
+                    return Err(self.rejected(format!("more than {} entries", self.limits.entries)));
+                }
+                let id = found.oid.to_owned();
+                let kind = match found.mode.kind() {
+                    EntryKind::Tree => {
+                        if sparse.wants(&path) {
+                            pending.push((id, format!("{path}/")));
+                        }
+                        Kind::Directory
+                    }
                     EntryKind::Blob => Kind::File { executable: false },
                     EntryKind::BlobExecutable => Kind::File { executable: true },
                     EntryKind::Link => Kind::Link,
-                    EntryKind::Commit => continue,
+                    EntryKind::Commit => {
+                        if sparse.wants(&path) {
+                            links.push(Gitlink { path, commit: id });
+                        }
+                        continue;
+                    }
                 };
-                let path = format!("{prefix}{name}");
-                if path.len() > limits.path_bytes {
-                    let start: String = path.chars().take(80).collect();
-                    return Err(self.rejected(format!("`{start}…`: more than {} bytes in a path", limits.path_bytes)));
+                // Where submodules come from is read whatever is wanted.
+                if sparse.wants_file(&path) || path == ".gitmodules" {
+                    entry(path, kind, id);
                 }
-                // Directories count too: trees that hold nothing but each other must not keep us busy for ever.
-                if found.len() >= limits.entries {
-                    return Err(self.rejected(format!("more than {} entries", limits.entries)));
-                }
-                if kind == Kind::Directory {
-                    pending.push((entry.oid.to_owned(), format!("{path}/")));
-                }
-                found.push(Found { path, kind, handle: entry.oid.to_owned() });
             }
         }
-        Ok(found)
+        Ok(links)
     }
 
-    fn blob(&self, entry: &Found<ObjectId>) -> Result<Bytes, SourceError> {
+    /// The name of an entry; an error for one that Git itself would not check out.
+    fn name<'b>(&self, prefix: &str, entry: &EntryRef<'b>) -> Result<&'b str, SourceError> {
+        let name = std::str::from_utf8(entry.filename)
+            .map_err(|_| self.rejected(format!("`{prefix}{}`: the name is not UTF-8", entry.filename)))?;
+        let mode = entry.mode.is_link().then_some(component::Mode::Symlink);
+        // A backslash, a colon and the names of Windows' devices mean nothing to whoever reads a tree.
+        let options = component::Options { protect_windows: false, protect_hfs: true, protect_ntfs: true };
+        if name.contains('\0') || gix::validate::path::component(name.into(), mode, options).is_err() {
+            return Err(self.rejected(format!("`{prefix}{}` is not a name for a file", name.escape_debug())));
+        }
+        Ok(name)
+    }
+
+    /// The content of a file.
+    pub(super) fn blob(&self, path: &str, id: ObjectId) -> Result<Bytes, SourceError> {
         self.go_on()?;
-        self.bounded(entry.handle, &entry.path)?;
+        self.bounded(id, path)?;
         let mut data = Vec::new();
-        let object = self.objects.find(&entry.handle, &mut data).map_err(|error| broken(self.url, error))?;
+        let object = self.objects.find(&id, &mut data).map_err(|error| broken(self.url, error))?;
         if object.kind != ObjectKind::Blob {
-            return Err(self.rejected(format!("`{}` is a {}, not a file", entry.path, object.kind)));
+            return Err(self.rejected(format!("`{path}` is a {}, not a file", object.kind)));
         }
         Ok(data.into())
     }
@@ -92,7 +131,7 @@ impl Materialise<'_> {
     /// Looks at the size of an object before any memory is given to it.
     fn bounded(&self, object: ObjectId, what: &str) -> Result<(), SourceError> {
         let header = self.objects.header(object).map_err(|error| broken(self.url, error))?;
-        let limit = self.selection.limits.file_bytes;
+        let limit = self.limits.file_bytes;
         if header.size() > limit {
             return Err(self.rejected(format!("`{what}`: more than {limit} bytes in one file")));
         }

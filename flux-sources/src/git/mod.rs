@@ -1,22 +1,44 @@
-//! Git repositories over `https`, `http`, `git` and `file`, on gix and in process: no program is run.
+//! Git repositories over `https`, `http`, `ssh`, `git` and `file`, on gix and in process: no program is run.
 //!
 //! Asking for the revision costs one handshake and one list of references; fetching gets exactly one commit without its
 //! history into a temporary directory and from there straight into a [`Tree`](flux_core::Tree), with no work tree. Files
-//! come as they are stored: no line-end conversion, no filter, no `export-ignore`. Submodules are left out.
+//! come as they are stored: no line-end conversion, no filter, no `export-ignore`. Submodules are left out unless they are
+//! asked for.
 //!
 //! A repository on this machine (`file://` or a path) is read in place.
 //!
-//! Differences from Flux: asking for the revision of a `semver` reference costs no clone, so of tags that are equal
-//! versions and differ in build metadata alone the first by name is taken and not the youngest; a `commit` is fetched by its id and not by cloning the branch it is said to be on; symbolic
-//! links are kept in the tree, where Flux's archives leave them out.
+//! Differences from Flux:
+//!
+//! - Asking for the revision of a `semver` reference costs no clone, so of tags that are equal versions and differ in build
+//!   metadata alone the first by name is taken and not the youngest.
+//! - A `commit` is fetched by its id and not by cloning the branch it is said to be on.
+//! - Symbolic links are kept in the tree, where Flux's archives leave them out.
+//! - Credentials are sent to the server of the source and to no other, that of a submodule included.
+//! - A signed tag counts under its own name only.
+//! - With [`Include`]s the revision carries a mark of what is included, so that a change of that is a change.
+//! - Host certificates and RSA signatures over SHA-1 are not accepted over `ssh`.
 
+mod checkout;
+mod daemon;
 mod error;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
+mod github;
 mod guard;
+mod http;
+mod include;
 mod local;
 mod materialise;
+mod place;
 mod reference;
 mod remote;
-mod transport;
+mod session;
+mod sparse;
+#[cfg(feature = "ssh")]
+mod ssh;
+mod submodules;
+#[cfg(feature = "verify")]
+mod verify;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -28,19 +50,25 @@ use async_trait::async_trait;
 use flux_core::source::{Source, SourceError};
 use flux_core::tree::TreeLimits;
 use flux_core::{Artifact, Context, Revision};
-use gix::ObjectId;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::auth::Credentials;
-use crate::deadline::{TIMEOUT, bounded};
+use crate::http::{Credentials, Http, Proxy, Settings, TIMEOUT, Tls, bounded};
 use crate::listing::Selection;
-use crate::tls::Tls;
+use http::Login;
 use local::Local;
-use materialise::Materialise;
-use remote::Remote;
-use transport::Connect;
+use place::{Access, Place};
+use remote::{Remote, Server};
+use session::Session;
+use sparse::Sparse;
 
+pub use github::{GithubApp, Installation};
+pub use include::Include;
 pub use reference::Reference;
+#[cfg(feature = "ssh")]
+pub use ssh::{HostKeyProblem, InvalidKnownHosts, KnownHosts, SshIdentity};
+#[cfg(feature = "verify")]
+pub use verify::{Keyring, VerifyMode};
 
 /// What a remote may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +77,14 @@ pub struct GitLimits {
     pub refs_bytes: u64,
     /// Bytes in the pack with the commit's files, compressed as sent.
     pub pack_bytes: u64,
+    /// Bytes in one object once it is unpacked, files that are ignored later included.
+    pub object_bytes: u64,
 }
 
 impl Default for GitLimits {
-    /// 64 MiB of references, 512 MiB of pack.
+    /// 64 MiB of references, 512 MiB of pack, 128 MiB an object.
     fn default() -> Self {
-        Self { refs_bytes: 64 << 20, pack_bytes: 512 << 20 }
+        Self { refs_bytes: 64 << 20, pack_bytes: 512 << 20, object_bytes: 128 << 20 }
     }
 }
 
@@ -78,17 +108,16 @@ struct Inner {
     place: Place,
     /// The URL without credentials, as it may be shown.
     shown: String,
+    access: Access,
     reference: Reference,
     selection: Selection,
+    sparse: Sparse,
+    submodules: bool,
+    includes: Vec<Include>,
+    #[cfg(feature = "verify")]
+    verification: Option<(VerifyMode, Keyring)>,
     limits: GitLimits,
-    credentials: Credentials,
-    tls: Tls,
     temporary: Option<PathBuf>,
-}
-
-enum Place {
-    Remote(gix::Url),
-    Local(PathBuf),
 }
 
 /// Describes a [`GitSource`].
@@ -98,8 +127,16 @@ pub struct GitSourceBuilder {
     url: String,
     reference: Reference,
     selection: Selection,
+    sparse: Sparse,
+    submodules: bool,
+    includes: Vec<Include>,
+    #[cfg(feature = "verify")]
+    verification: Option<(VerifyMode, Keyring)>,
     limits: GitLimits,
-    credentials: Credentials,
+    login: Login,
+    settings: Settings,
+    #[cfg(feature = "ssh")]
+    identity: Option<SshIdentity>,
     temporary: Option<PathBuf>,
 }
 
@@ -110,8 +147,16 @@ impl GitSource {
             url: url.into(),
             reference: Reference::default(),
             selection: Selection::default(),
+            sparse: Sparse::default(),
+            submodules: false,
+            includes: Vec::new(),
+            #[cfg(feature = "verify")]
+            verification: None,
             limits: GitLimits::default(),
-            credentials: Credentials::default(),
+            login: Login::default(),
+            settings: Settings::default(),
+            #[cfg(feature = "ssh")]
+            identity: None,
             temporary: None,
         }
     }
@@ -155,7 +200,59 @@ impl GitSourceBuilder {
     /// Who we are to the server, over `https` and `http`; a user in the URL is used if nothing is said. They are sent to
     /// no other host.
     pub fn credentials(mut self, credentials: Credentials) -> Self {
-        self.credentials = credentials;
+        self.login = Login::Fixed(credentials);
+        self
+    }
+
+    /// The GitHub App that we are to the server, over `https`.
+    pub fn github_app(mut self, app: GithubApp) -> Self {
+        self.login = Login::Github(app);
+        self
+    }
+
+    /// Checks out these directories only: `spec.sparseCheckout`. As in Flux, a file is taken when its path starts with one
+    /// of the texts, and every one of them has to be there.
+    pub fn sparse_checkout(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.sparse = Sparse::new(paths);
+        self
+    }
+
+    /// Fetches submodules too, those inside them as well: `spec.recurseSubmodules`. Credentials are sent to the server of
+    /// the repository itself and to no other.
+    pub fn recurse_submodules(mut self, recurse: bool) -> Self {
+        self.submodules = recurse;
+        self
+    }
+
+    /// Puts a part of another source's artifact among the files: an entry of `spec.include`.
+    pub fn include(mut self, include: Include) -> Self {
+        self.includes.push(include);
+        self
+    }
+
+    /// Delivers nothing that is not signed by a key of the keyring: `spec.verify`.
+    #[cfg(feature = "verify")]
+    pub fn verify(mut self, mode: VerifyMode, keyring: Keyring) -> Self {
+        self.verification = Some((mode, keyring));
+        self
+    }
+
+    /// What is trusted over TLS, and the certificate that is shown.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.settings.tls = tls;
+        self
+    }
+
+    /// The proxy on the way to the server, for `https` and `http`.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.settings.proxy = Some(proxy);
+        self
+    }
+
+    /// Who we are to the server over `ssh`, and which keys it may have.
+    #[cfg(feature = "ssh")]
+    pub fn ssh_identity(mut self, identity: SshIdentity) -> Self {
+        self.identity = Some(identity);
         self
     }
 
@@ -169,86 +266,63 @@ impl GitSourceBuilder {
     /// The source.
     ///
     /// # Errors
-    /// A URL that is none or whose scheme is not known, or a reference that cannot be one.
+    /// A URL that is none or whose scheme is not known, a reference that cannot be one, or a tag to verify where no tag is
+    /// checked out.
     pub fn build(self) -> Result<GitSource, SourceError> {
         self.reference.validate()?;
-        let (mut place, shown) = place(&self.url)?;
-        let mut credentials = self.credentials;
-        if let Place::Remote(url) = &mut place {
-            let (user, password) = (url.set_user(None), url.set_password(None));
-            if let (Credentials::Anonymous, Some(user)) = (&credentials, user) {
-                credentials = Credentials::basic(user, password.unwrap_or_default());
-            }
+        #[cfg(feature = "verify")]
+        if self.verification.as_ref().is_some_and(|(mode, _)| mode.wants_tag()) && !self.reference.is_tag() {
+            let problem = format!("a tag has to be verified, and {} is none", self.reference);
+            return Err(SourceError::Invalid { field: "spec.verify.mode".into(), problem });
         }
+        let mut access = Access {
+            http: Http::new(self.settings),
+            login: self.login,
+            #[cfg(feature = "ssh")]
+            identity: self.identity,
+            owner: None,
+        };
+        let (place, shown) = access.source(&self.url)?;
         Ok(GitSource(Arc::new(Inner {
             place,
             shown,
+            access,
             reference: self.reference,
             selection: self.selection,
+            sparse: self.sparse,
+            submodules: self.submodules,
+            includes: self.includes,
+            #[cfg(feature = "verify")]
+            verification: self.verification,
             limits: self.limits,
-            credentials,
-            tls: Tls::default(),
             temporary: self.temporary,
         })))
     }
 }
 
-/// Where the URL leads, and how it may be shown.
-fn place(url: &str) -> Result<(Place, String), SourceError> {
-    let invalid = |problem: String| SourceError::Invalid { field: "spec.url".into(), problem };
-    let mut parsed = gix::url::parse(url).map_err(|_| invalid("is not the URL of a Git repository".into()))?;
-    let local = || String::from_utf8(parsed.path.to_vec()).map_err(|_| invalid("the path is not UTF-8".into()));
-    match parsed.scheme {
-        gix::url::Scheme::File => Ok((Place::Local(local()?.into()), url.to_owned())),
-        gix::url::Scheme::Http | gix::url::Scheme::Https | gix::url::Scheme::Git => {
-            if parsed.host().is_none_or(str::is_empty) {
-                return Err(invalid("names no host".into()));
-            }
-            let full = parsed.clone();
-            parsed.set_user(None);
-            parsed.set_password(None);
-            let shown = parsed.to_bstring().to_string();
-            Ok((Place::Remote(full), shown))
-        }
-        ref scheme => Err(invalid(format!("scheme `{scheme}` is not supported; use https, http, git or file"))),
-    }
-}
-
 impl Inner {
-    fn resolve(&self, timeout: Duration, stop: &AtomicBool) -> Result<Revision, SourceError> {
-        if let Some(revision) = self.reference.pinned() {
-            return Ok(revision);
-        }
-        match &self.place {
-            Place::Local(path) => Local::open(path, &self.shown)?.resolve(&self.reference),
-            Place::Remote(url) => self.remote(url, self.limits.refs_bytes, timeout, stop).resolve(&self.reference),
-        }
-    }
-
-    fn fetch(&self, revision: &Revision, timeout: Duration, stop: &AtomicBool) -> Result<Artifact, SourceError> {
-        let url = self.shown.as_str();
-        let missing = || SourceError::NotFound { url: url.to_owned(), what: format!("revision `{revision}`") };
-        let commit = revision.hash().and_then(|hash| ObjectId::from_hex(hash.as_bytes()).ok()).ok_or_else(missing)?;
-        let read =
-            |objects: &gix::odb::Handle| Materialise { url, objects, selection: &self.selection, stop }.commit(commit);
-        let (tree, mut metadata) = match &self.place {
-            Place::Local(path) => read(Local::open(path, url)?.objects(commit)?)?,
-            Place::Remote(remote) => {
-                let dir = self.temporary().map_err(|error| error::local(url, error))?;
-                let remote = self.remote(remote, self.limits.pack_bytes, timeout, stop);
-                read(&remote.fetch(commit, dir.path(), stop)?)?
+    fn resolve(&self, work: &Work<'_>) -> Result<Revision, SourceError> {
+        let own = match (self.reference.pinned(), &self.place) {
+            (Some(revision), _) => revision,
+            (None, Place::Local(path)) => Local::open(path, &self.shown)?.resolve(&self.reference)?,
+            (None, Place::Remote(server)) => {
+                self.remote(server, &self.shown, self.limits.refs_bytes, work).resolve(&self.reference)?
             }
         };
-        metadata.insert("origin".to_owned(), url.to_owned());
-        Ok(Artifact { revision: revision.clone(), tree, metadata })
+        work.runtime.block_on(include::marked(&self.includes, own, work.cx))
     }
 
-    fn remote<'a>(&'a self, url: &'a gix::Url, limit: u64, timeout: Duration, stop: &'a AtomicBool) -> Remote<'a> {
-        Remote {
-            url,
-            shown: &self.shown,
-            connect: Connect { tls: &self.tls, credentials: &self.credentials, stop, limit, timeout },
+    /// The references whose full name starts like this.
+    #[cfg(feature = "verify")]
+    fn list(&self, prefix: &str, work: &Work<'_>) -> Result<Vec<reference::Listed>, SourceError> {
+        match &self.place {
+            Place::Local(path) => Local::open(path, &self.shown)?.references(prefix),
+            Place::Remote(server) => self.remote(server, &self.shown, self.limits.refs_bytes, work).references(prefix),
         }
+    }
+
+    fn remote<'a>(&'a self, server: &'a Server, shown: &'a str, limit: u64, work: &'a Work<'a>) -> Remote<'a> {
+        Remote { server, shown, session: Session::new(work.cx, work.runtime, work.stop, limit, work.timeout) }
     }
 
     fn temporary(&self) -> std::io::Result<tempfile::TempDir> {
@@ -258,29 +332,42 @@ impl Inner {
     }
 }
 
-#[async_trait]
-impl Source for GitSource {
-    async fn resolve(&self, cx: &Context) -> Result<Revision, SourceError> {
-        cx.check()?;
-        let inner = self.0.clone();
-        let (cx, timeout) = with_timeout(cx);
-        cx.run_blocking(move |stop| inner.resolve(timeout, stop)).await?
-    }
+/// One call, on a thread that may block.
+struct Work<'a> {
+    cx: &'a Context,
+    runtime: &'a Handle,
+    stop: &'a AtomicBool,
+    timeout: Duration,
+}
 
-    async fn fetch(&self, cx: &Context, revision: &Revision) -> Result<Artifact, SourceError> {
+impl GitSource {
+    /// Runs work that blocks, until it is done, cancelled or late. When the caller goes away, so does the work.
+    async fn run<T: Send + 'static>(
+        &self,
+        cx: &Context,
+        work: impl FnOnce(&Inner, &Work<'_>) -> Result<T, SourceError> + Send + 'static,
+    ) -> Result<T, SourceError> {
         cx.check()?;
         let inner = self.0.clone();
-        let revision = revision.clone();
-        let (cx, timeout) = with_timeout(cx);
-        cx.run_blocking(move |stop| inner.fetch(&revision, timeout, stop)).await?
+        let cancel = cx.cancellation().child_token();
+        let _gone = cancel.clone().drop_guard();
+        let cx = bounded(cx).with_cancel(cancel);
+        let timeout = cx.deadline().map_or(TIMEOUT, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let (inside, runtime) = (cx.clone(), Handle::current());
+        cx.run_blocking(move |stop| work(&inner, &Work { cx: &inside, runtime: &runtime, stop, timeout })).await?
     }
 }
 
-/// The context with a deadline, and how far away that is.
-fn with_timeout(cx: &Context) -> (Context, Duration) {
-    let cx = bounded(cx);
-    let timeout = cx.deadline().map_or(TIMEOUT, |deadline| deadline.saturating_duration_since(Instant::now()));
-    (cx, timeout)
+#[async_trait]
+impl Source for GitSource {
+    async fn resolve(&self, cx: &Context) -> Result<Revision, SourceError> {
+        self.run(cx, |inner, work| inner.resolve(work)).await
+    }
+
+    async fn fetch(&self, cx: &Context, revision: &Revision) -> Result<Artifact, SourceError> {
+        let revision = revision.clone();
+        self.run(cx, move |inner, work| inner.fetch(&revision, work)).await
+    }
 }
 
 impl fmt::Debug for GitSource {

@@ -29,11 +29,22 @@ pub enum Reference {
     Name(String),
     /// One commit, for ever.
     Commit {
-        /// All 40 hexadecimal digits.
+        /// All 40 hexadecimal digits; 64 in a repository of SHA-256.
         id: String,
         /// The branch to name in the revision; the commit alone decides what is fetched.
         branch: Option<String>,
     },
+}
+
+/// One reference of a repository.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    /// Its full name.
+    pub(super) name: String,
+    /// The commit it leads to.
+    pub(super) commit: ObjectId,
+    /// The object of an annotated tag.
+    pub(super) tag: Option<ObjectId>,
 }
 
 /// `spec.ref` as it is written.
@@ -90,22 +101,47 @@ impl Reference {
         }
     }
 
-    /// The revision that is wanted among references, each with its full name and the commit it leads to.
-    pub(super) fn pick(&self, references: &[(String, ObjectId)]) -> Option<Revision> {
-        let at = |name: &str| references.iter().find(|(found, _)| found == name).map(|(_, id)| id.to_string());
+    /// The revision that is wanted among references.
+    pub(super) fn pick(&self, references: &[Listed]) -> Option<Revision> {
+        let at =
+            |name: &str| references.iter().find(|listed| listed.name == name).map(|listed| listed.commit.to_string());
         match self {
             Self::Branch(name) | Self::Tag(name) | Self::Name(name) => {
                 at(&self.prefix()?).map(|commit| Revision::git(Some(name), &commit))
             }
             Self::Semver(range) => {
                 let range = Constraint::parse(range).ok()?;
-                let tags = references.iter().filter_map(|(name, _)| name.strip_prefix("refs/tags/"));
+                let tags = references.iter().filter_map(|listed| listed.name.strip_prefix("refs/tags/"));
                 let newest = newest_first(tags, Some(&range)).into_iter().next()?;
                 let tag = newest.original();
                 at(&format!("refs/tags/{tag}")).map(|commit| Revision::git(Some(tag), &commit))
             }
             Self::Commit { .. } => self.pinned(),
         }
+    }
+
+    /// The tag behind a revision, if this leads to tags.
+    #[cfg(feature = "verify")]
+    pub(super) fn tag_of<'a>(&'a self, revision: &'a Revision) -> Option<&'a str> {
+        match self {
+            Self::Tag(name) => Some(name),
+            Self::Semver(_) => revision.name(),
+            Self::Name(_) => self.full_tag(),
+            Self::Branch(_) | Self::Commit { .. } => None,
+        }
+    }
+
+    #[cfg(feature = "verify")]
+    fn full_tag(&self) -> Option<&str> {
+        let Self::Name(name) = self else { return None };
+        let name = name.strip_suffix("^{}").unwrap_or(name);
+        name.strip_prefix("refs/tags/")
+    }
+
+    /// Whether this leads to tags and to nothing else.
+    #[cfg(feature = "verify")]
+    pub(super) fn is_tag(&self) -> bool {
+        matches!(self, Self::Tag(_) | Self::Semver(_)) || self.full_tag().is_some()
     }
 
     /// The revision when no look-up is needed to know it.
@@ -130,8 +166,12 @@ impl Reference {
             Err(SourceError::Invalid { field: field.into(), problem: format!("`{}` {problem}", shown.escape_debug()) })
         };
         if let Self::Commit { .. } = self {
-            let hex = text.len() == 40 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-            return if hex { Ok(()) } else { invalid("is not a commit: 40 lower-case hexadecimal digits are needed") };
+            let hex = matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            return if hex {
+                Ok(())
+            } else {
+                invalid("is not a commit: 40 (or, of SHA-256, 64) lower-case hexadecimal digits are needed")
+            };
         }
         if let Self::Semver(range) = self {
             return Constraint::parse(range).map(|_| ()).or_else(|error| invalid(&format!("is not a range: {error}")));
@@ -203,7 +243,7 @@ mod tests {
     fn revisions_read_as_flux_writes_them() {
         let id = ObjectId::from_hex(ID.as_bytes()).unwrap();
         let names = ["refs/heads/feat/x", "refs/tags/v1.0.0", "refs/pull/1/head"];
-        let references = names.map(|name| (name.to_owned(), id));
+        let references = names.map(|name| Listed { name: name.to_owned(), commit: id, tag: None });
         let pinned = Reference::Commit { id: ID.into(), branch: Some("main".into()) };
         for (reference, revision) in [
             (Reference::branch("feat/x"), format!("feat/x@sha1:{ID}")),
@@ -222,7 +262,7 @@ mod tests {
     fn the_newest_tag_in_the_range_is_picked() {
         let id = ObjectId::from_hex(ID.as_bytes()).unwrap();
         let names = ["v1.2.0", "1.10.0", "v1.9.9", "v2.0.0", "v2.1.0-rc.1", "1.20", "latest"];
-        let references = names.map(|name| (format!("refs/tags/{name}"), id));
+        let references = names.map(|name| Listed { name: format!("refs/tags/{name}"), commit: id, tag: None });
         let pick = |range: &str| Reference::semver(range).pick(&references);
         assert_eq!(pick("1.x").unwrap().name(), Some("1.10.0"));
         assert_eq!(pick("*").unwrap().name(), Some("v2.0.0"));

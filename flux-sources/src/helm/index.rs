@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use flux_core::semver::{Constraint, Version};
-use flux_core::yaml::{self, ReadOptions};
+use flux_core::yaml::{self, Dialect, ReadOptions};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -58,7 +58,7 @@ impl Index {
         match cut(&text) {
             Some(charts) => Ok(Self { text, charts, layout: Layout::Block }),
             None => {
-                let value = yaml::read(&text, &ReadOptions::default()).map_err(|error| error.to_string())?;
+                let value = read_strict(&text).map_err(|error| error.to_string())?;
                 let text = serde_json::to_vec(&value).map_err(|error| error.to_string())?;
                 Self::read_json(text.into())
             }
@@ -97,7 +97,7 @@ impl Index {
         };
         let value: Value = match self.layout {
             Layout::Json => serde_json::from_slice(part).map_err(|error| error.to_string())?,
-            Layout::Block => match yaml::read(part, &ReadOptions::default()).map_err(|error| error.to_string())? {
+            Layout::Block => match read_strict(part).map_err(|error| error.to_string())? {
                 Value::Object(map) => map.into_iter().next().map(|(_, value)| value).unwrap_or_default(),
                 _ => Value::Null,
             },
@@ -133,6 +133,11 @@ impl Index {
     fn len(&self) -> usize {
         self.charts.len()
     }
+}
+
+/// Reads as Helm reads an index: a key that is set twice is an error.
+fn read_strict(text: &[u8]) -> Result<Value, yaml::YamlError> {
+    yaml::read(text, &ReadOptions::new(Dialect::Strict))
 }
 
 /// Where each chart is; none for an index that is not laid out as block YAML, chart by chart.
@@ -295,5 +300,31 @@ generated: "2016-10-06T16:23:20Z"
             assert!(Index::read(Bytes::copy_from_slice(text.as_bytes())).is_err(), "{text:?}");
         }
         assert_eq!(index("apiVersion: v1\nentries: {}\n").len(), 0);
+    }
+    #[test]
+    fn h25_nil_entries_are_left_out_and_duplicates_refused() {
+        let nil =
+            index("apiVersion: v1\nentries:\n  nothing: null\n  app:\n  - null\n  - {name: app, version: 1.0.0}\n");
+        assert!(nil.versions("nothing").unwrap().is_empty());
+        assert_eq!(nil.versions("app").unwrap().len(), 1);
+        let empty = index("apiVersion: v1\nentries: null\n");
+        assert!(empty.versions("app").unwrap().is_empty());
+        let entry = "  apps:\n  - name: apps\n    version: 1.0.0\n";
+        let twice = format!("apiVersion: v1\nentries:\n{entry}{entry}");
+        assert!(Index::read(twice.into()).is_err(), "a chart that is there twice");
+        let twice = index(&format!("apiVersion: v1\nentries:\n{entry}    version: 2.0.0\n  other: []\n"));
+        assert!(twice.versions("apps").is_err(), "a key that is there twice");
+        assert!(twice.versions("other").unwrap().is_empty(), "and the other charts are not touched by it");
+    }
+
+    #[test]
+    fn h25_a_huge_chart_costs_the_others_nothing() {
+        let mut text = String::from("apiVersion: v1\nentries:\n  huge:\n");
+        let entry = format!("  - name: huge\n    version: 1.0.0\n    description: {}\n", "x".repeat(1000));
+        text.push_str(&entry.repeat(8000));
+        text.push_str("  small:\n  - name: small\n    version: 2.0.0\n");
+        let index = index(&text);
+        assert_eq!(index.layout, Layout::Block);
+        assert_eq!(found(&index, "small", "*").as_deref(), Some("2.0.0"));
     }
 }

@@ -17,14 +17,11 @@ use flux_core::source::{Source, SourceError};
 use flux_core::tree::{Tree, TreeBuilder, TreeError, TreeLimits};
 use flux_core::{Artifact, Context, Digest, Revision};
 use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{StatusCode, Url};
 
 use crate::archive::read_tar_gz;
-use crate::auth::Credentials;
-use crate::deadline::bounded;
-use crate::http::Http;
+use crate::http::{Credentials, Http, Proxy, Request, Settings, Tls, bounded};
 use crate::listing::{Found, Kind};
-use crate::tls::Tls;
 use index::{ChartVersion, Index};
 
 /// What an index and a chart may hold.
@@ -93,6 +90,7 @@ pub struct HelmChartSourceBuilder {
     version: String,
     credentials: Credentials,
     pass_credentials: bool,
+    settings: Settings,
     limits: HelmLimits,
 }
 
@@ -105,6 +103,7 @@ impl HelmChartSource {
             version: "*".to_owned(),
             credentials: Credentials::default(),
             pass_credentials: false,
+            settings: Settings::default(),
             limits: HelmLimits::default(),
         }
     }
@@ -129,6 +128,18 @@ impl HelmChartSourceBuilder {
         self
     }
 
+    /// Which authorities are trusted and which certificate is shown: `spec.certSecretRef`.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.settings.tls = tls;
+        self
+    }
+
+    /// The proxy on the way.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.settings.proxy = Some(proxy);
+        self
+    }
+
     /// What the index and the chart may hold.
     pub fn limits(mut self, limits: HelmLimits) -> Self {
         self.limits = limits;
@@ -148,19 +159,13 @@ impl HelmChartSourceBuilder {
         if !matches!(base.scheme(), "http" | "https") {
             return Err(invalid("spec.url", &"should start with `https://` or `http://`"));
         }
-        let mut credentials = self.credentials;
-        if credentials == Credentials::Anonymous && !base.username().is_empty() {
-            credentials = Credentials::basic(base.username(), base.password().unwrap_or_default());
-        }
-        // Neither can fail for a URL with a host, which these schemes have.
-        let _ = base.set_username("").and_then(|()| base.set_password(None));
+        let credentials = self.credentials.or_from(&mut base);
         let path = format!("{}/", base.path().trim_end_matches('/'));
         base.set_path(&path);
         let range = if self.version.is_empty() { "*" } else { &self.version };
         Constraint::parse(range).map_err(|error| invalid("spec.version", &error))?;
-        let http = Http::new(&Tls::default()).map_err(|error| invalid("spec.url", &error))?;
         Ok(HelmChartSource(Arc::new(Inner {
-            http,
+            http: Http::new(self.settings),
             shown: base.to_string(),
             base,
             chart: self.chart,
@@ -178,11 +183,11 @@ impl Inner {
     async fn index(&self, cx: &Context) -> Result<Arc<Index>, SourceError> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let url = self.base.join("index.yaml").map_err(|error| self.rejected(error.to_string()))?;
-        let mut request = self.http.request(Method::GET, url, &self.credentials);
+        let mut request = Request::get(url, &self.credentials);
         if let Some(etag) = last.as_ref().and_then(|last| last.etag.as_ref()) {
-            request = request.header(IF_NONE_MATCH, etag);
+            request = request.header(IF_NONE_MATCH, etag.clone());
         }
-        let answer = self.http.send(cx, &self.shown, request, self.limits.index_bytes).await?;
+        let answer = self.http.send(cx, &self.shown, &request, self.limits.index_bytes).await?;
         if let Some(last) = last.filter(|_| answer.status == StatusCode::NOT_MODIFIED) {
             return Ok(last.index);
         }
@@ -210,10 +215,9 @@ impl Inner {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(self.rejected(format!("`{first}`: only http and https are followed")));
         }
-        let ours = self.pass_credentials || url.origin() == self.base.origin();
-        let credentials = if ours { &self.credentials } else { &Credentials::Anonymous };
-        let request = self.http.request(Method::GET, url, credentials);
-        let answer = self.http.send(cx, &self.shown, request, self.limits.chart_bytes).await?;
+        let request = Request::get(url, &self.credentials);
+        let request = if self.pass_credentials { request } else { request.sent_by(&self.base) };
+        let answer = self.http.send(cx, &self.shown, &request, self.limits.chart_bytes).await?;
         let data = answer.success(&self.shown, &format!("`{first}`"))?.body;
         if let Some(wanted) = entry.digest.as_deref().filter(|digest| !digest.is_empty()) {
             let found = Digest::sha256(&data);
@@ -235,7 +239,7 @@ impl Inner {
 }
 
 /// The chart in an archive: what is in its top directory, which becomes the root.
-fn unpack(url: &str, data: &[u8], limits: TreeLimits) -> Result<Tree, SourceError> {
+pub(crate) fn unpack(url: &str, data: &[u8], limits: TreeLimits) -> Result<Tree, SourceError> {
     let rejected = |problem: String| SourceError::Rejected { url: url.to_owned(), problem };
     let in_tree = |source: TreeError| SourceError::Tree { url: url.to_owned(), source };
     let mut builder = TreeBuilder::with_limits(limits);

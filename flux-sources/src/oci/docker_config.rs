@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use flux_core::source::SourceError;
 use serde::Deserialize;
 
-use crate::auth::Credentials;
+use crate::http::Credentials;
 
 #[derive(Deserialize)]
 struct Config {

@@ -1,37 +1,43 @@
 //! Artifacts in OCI registries, as `flux push artifact` makes them.
 //!
-//! Asking for the revision of a tag costs one HEAD. Fetching pulls the manifest by its digest and one layer, holds both
+//! [`OciSource`] reads them and [`OciPush`] makes them. Asking for the revision of a tag costs one HEAD. Fetching pulls the manifest by its digest and one layer, holds both
 //! against their digests, and unpacks the layer into a [`Tree`] under limits.
 //!
 //! The registry is spoken to with this crate's own bounded HTTP client: `oci-client` has no limit on what a manifest or a
 //! list of tags may weigh and needs a TLS provider installed in the whole process. Its data model is used.
 
+mod access;
 mod challenge;
+#[cfg(feature = "helm")]
+mod chart;
+mod cosign;
 mod docker_config;
+mod manifest;
+mod push;
 mod reference;
 mod registry;
 
 use std::fmt;
-use std::str::FromStr as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use flux_core::source::{Source, SourceError};
 use flux_core::tree::{Tree, TreeLimits};
 use flux_core::{Artifact, Context, Revision};
-use oci_client::manifest::{OciDescriptor, OciImageManifest, OciManifest};
-use reqwest::Url;
+use oci_client::manifest::{OciDescriptor, OciImageManifest};
 use serde::{Deserialize, Serialize};
 
 use crate::archive::read_tar_gz;
-use crate::auth::Credentials;
-use crate::deadline::bounded;
-use crate::http::Http;
+use crate::http::{Credentials, Proxy, Tls, bounded};
 use crate::listing::Selection;
-use crate::tls::Tls;
+use access::Access;
+use manifest::Manifest;
 use registry::Registry;
 
+#[cfg(feature = "helm")]
+pub use chart::{OciChartSource, OciChartSourceBuilder};
+pub use cosign::CosignKeys;
+pub use push::{OciPush, OciPushBuilder, Pushed};
 pub use reference::OciReference;
 
 /// The media type of a Helm chart.
@@ -83,6 +89,7 @@ struct Inner {
     reference: OciReference,
     layer: LayerSelector,
     selection: Selection,
+    keys: Option<CosignKeys>,
 }
 
 /// Describes an [`OciSource`].
@@ -93,8 +100,8 @@ pub struct OciSourceBuilder {
     reference: OciReference,
     layer: LayerSelector,
     selection: Selection,
-    credentials: Credentials,
-    insecure: bool,
+    keys: Option<CosignKeys>,
+    access: Access,
 }
 
 impl OciSource {
@@ -105,8 +112,8 @@ impl OciSource {
             reference: OciReference::default(),
             layer: LayerSelector::default(),
             selection: Selection::default(),
-            credentials: Credentials::default(),
-            insecure: false,
+            keys: None,
+            access: Access::default(),
         }
     }
 }
@@ -136,15 +143,33 @@ impl OciSourceBuilder {
         self
     }
 
+    /// Fetches nothing that none of these keys has signed: `spec.verify` with the provider `cosign` and a `secretRef`.
+    pub fn verify(mut self, keys: CosignKeys) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
     /// Who we are to the registry.
     pub fn credentials(mut self, credentials: Credentials) -> Self {
-        self.credentials = credentials;
+        self.access.credentials = credentials;
+        self
+    }
+
+    /// Which authorities are trusted and which certificate is shown: `spec.certSecretRef`.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.access.settings.tls = tls;
+        self
+    }
+
+    /// The proxy on the way: `spec.proxySecretRef`.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.access.settings.proxy = Some(proxy);
         self
     }
 
     /// Speaks plain HTTP: `spec.insecure`.
     pub fn insecure(mut self, insecure: bool) -> Self {
-        self.insecure = insecure;
+        self.access.insecure = insecure;
         self
     }
 
@@ -154,22 +179,19 @@ impl OciSourceBuilder {
     /// A URL that is none or holds a tag, or a reference that cannot be one.
     pub fn build(self) -> Result<OciSource, SourceError> {
         self.reference.validate()?;
-        let invalid = |problem: String| SourceError::Invalid { field: "spec.url".into(), problem };
-        let name = self.url.strip_prefix("oci://").ok_or_else(|| invalid("does not start with `oci://`".into()))?;
+        let invalid = |problem: &str| SourceError::Invalid { field: access::URL.into(), problem: problem.into() };
+        let name = access::name(&self.url)?;
         if name.rsplit('/').next().is_some_and(|last| last.contains(['@', ':'])) {
-            return Err(invalid("holds a tag or digest; that belongs in `spec.ref`".into()));
+            return Err(invalid("holds a tag or digest; that belongs in `spec.ref`"));
         }
-        let parsed = oci_client::Reference::from_str(name).map_err(|error| invalid(error.to_string()))?;
-        let scheme = if self.insecure { "http" } else { "https" };
-        let base = format!("{scheme}://{}/v2/{}/", parsed.resolve_registry(), parsed.repository());
-        let base = Url::parse(&base).map_err(|error| invalid(error.to_string()))?;
-        let http = Http::new(&Tls::default()).map_err(invalid)?;
+        let (registry, _) = self.access.open(&self.url)?;
         Ok(OciSource(Arc::new(Inner {
-            registry: Registry::new(http, base, self.url.clone(), self.credentials),
+            registry,
             url: self.url,
             reference: self.reference,
             layer: self.layer,
             selection: self.selection,
+            keys: self.keys,
         })))
     }
 }
@@ -178,22 +200,21 @@ impl Inner {
     /// The manifest itself, or for an index the one of `linux/amd64`, as Flux picks it.
     async fn manifest(&self, cx: &Context, digest: &str) -> Result<OciImageManifest, SourceError> {
         let rejected = |problem: String| SourceError::Rejected { url: self.url.clone(), problem };
-        let read = |bytes: Bytes| {
-            serde_json::from_slice::<OciManifest>(&bytes)
-                .map_err(|error| rejected(format!("the manifest is broken: {error}")))
-        };
-        let index = match read(self.registry.manifest(cx, digest).await?)? {
-            OciManifest::Image(manifest) => return Ok(manifest),
-            OciManifest::ImageIndex(index) => index,
+        let index = match manifest::read(&self.registry.manifest(cx, digest).await?).map_err(rejected)? {
+            Manifest::Image(manifest) => return Ok(*manifest),
+            Manifest::Index(index) => index,
         };
         let entry = index.manifests.iter().find(|entry| {
             let platform = entry.platform.as_ref();
             platform.is_some_and(|p| p.os.to_string() == "linux" && p.architecture.to_string() == "amd64")
         });
         let entry = entry.ok_or_else(|| rejected("the index holds no manifest for linux/amd64".into()))?;
-        match read(self.registry.manifest(cx, &entry.digest).await?)? {
-            OciManifest::Image(manifest) => Ok(manifest),
-            OciManifest::ImageIndex(_) => Err(rejected("an index in an index".into())),
+        if !reference::is_digest(&entry.digest) {
+            return Err(rejected("the digest of a manifest in the index is not SHA-256".into()));
+        }
+        match manifest::read(&self.registry.manifest(cx, &entry.digest).await?).map_err(rejected)? {
+            Manifest::Image(manifest) => Ok(*manifest),
+            Manifest::Index(_) => Err(rejected("an index in an index".into())),
         }
     }
 
@@ -268,6 +289,9 @@ impl Source for OciSource {
         let digest = revision.hash().map(|hash| format!("sha256:{hash}")).filter(|digest| reference::is_digest(digest));
         let digest = digest
             .ok_or_else(|| SourceError::NotFound { url: self.0.url.clone(), what: format!("revision `{revision}`") })?;
+        if let Some(keys) = &self.0.keys {
+            keys.verify(&cx, &self.0.registry, &self.0.url, &digest).await?;
+        }
         let manifest = self.0.manifest(&cx, &digest).await?;
         let tree = self.0.content(&cx, self.0.pick(&manifest)?).await?;
         let mut metadata = manifest.annotations.unwrap_or_default();

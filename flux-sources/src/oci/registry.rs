@@ -1,4 +1,4 @@
-//! One repository of a registry: the reading half of the OCI distribution specification.
+//! One repository of a registry, spoken to as the OCI distribution specification has it.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -7,14 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use flux_core::source::SourceError;
 use flux_core::{Context, Digest};
-use reqwest::header::{ACCEPT, HeaderMap, HeaderName, LINK, WWW_AUTHENTICATE};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::challenge::Challenge;
-use crate::auth::Credentials;
-use crate::http::{Answer, Http};
+use crate::http::{Answer, Credentials, Http, Request};
 
 /// What a manifest, a page of tags and a token may weigh: the size every registry has to accept for a manifest.
 const DOCUMENT_BYTES: u64 = 4 << 20;
@@ -88,6 +87,32 @@ impl Registry {
         self.verified(answer, digest)
     }
 
+    /// Whatever is under a tag now, which nothing vouches for.
+    pub(super) async fn tagged(&self, cx: &Context, tag: &str) -> Result<Bytes, SourceError> {
+        let answer = self.call(cx, Method::GET, &format!("manifests/{tag}"), Some(MANIFESTS), DOCUMENT_BYTES).await?;
+        Ok(answer.success(&self.shown, &format!("tag `{tag}`"))?.body)
+    }
+
+    /// The index of what refers to a digest, from the API for it or, where a registry has none, under the tag that stands
+    /// in for it; nothing vouches for it, and it may hold more than this type.
+    pub(super) async fn referrers(
+        &self,
+        cx: &Context,
+        digest: &str,
+        artifact_type: &str,
+    ) -> Result<Option<Bytes>, SourceError> {
+        let mut url = self.url(&format!("referrers/{digest}"))?;
+        url.query_pairs_mut().append_pair("artifactType", artifact_type);
+        let answer = self.call_url(cx, Method::GET, url, None, DOCUMENT_BYTES).await?;
+        if !matches!(answer.status.as_u16(), 400 | 404 | 405) {
+            return Ok(Some(answer.success(&self.shown, "referrers")?.body));
+        }
+        match self.tagged(cx, &digest.replacen(':', "-", 1)).await {
+            Err(SourceError::NotFound { .. }) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
     /// A blob of at most this many bytes, held against its digest.
     pub(super) async fn blob(&self, cx: &Context, digest: &str, limit: u64) -> Result<Bytes, SourceError> {
         let answer = self.call(cx, Method::GET, &format!("blobs/{digest}"), None, limit).await?;
@@ -114,6 +139,45 @@ impl Registry {
         Ok(tags.into_iter().collect())
     }
 
+    /// Sends a blob, unless the registry has it already.
+    pub(super) async fn upload(&self, cx: &Context, digest: &Digest, data: Bytes) -> Result<(), SourceError> {
+        let there = self.call(cx, Method::HEAD, &format!("blobs/{digest}"), None, DOCUMENT_BYTES).await?;
+        if there.status.is_success() {
+            return Ok(());
+        }
+        let begin = self.url("blobs/uploads/")?;
+        let answer = self.call_url(cx, Method::POST, begin.clone(), None, DOCUMENT_BYTES).await?;
+        let answer = answer.success(&self.shown, "repository to upload to")?;
+        let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+        let location = location.and_then(|location| begin.join(location).ok());
+        let mut url = location.ok_or_else(|| self.rejected("the registry names no place to upload to".into()))?;
+        let allowed = if self.base.scheme() == "https" { &["https"][..] } else { &["https", "http"] };
+        if !allowed.contains(&url.scheme()) {
+            return Err(self.rejected(format!("an upload to a place of `{}:` is refused", url.scheme())));
+        }
+        url.query_pairs_mut().append_pair("digest", &digest.to_string());
+        self.put(cx, url, "application/octet-stream", data).await
+    }
+
+    /// Puts a manifest under a tag, or under its digest.
+    pub(super) async fn put_manifest(
+        &self,
+        cx: &Context,
+        name: &str,
+        media_type: &'static str,
+        data: Bytes,
+    ) -> Result<(), SourceError> {
+        self.put(cx, self.url(&format!("manifests/{name}"))?, media_type, data).await
+    }
+
+    async fn put(&self, cx: &Context, url: Url, media_type: &'static str, data: Bytes) -> Result<(), SourceError> {
+        let request = |credentials: &Credentials| {
+            let request = Request::new(Method::PUT, url.clone(), credentials).sent_by(&self.base);
+            request.header(CONTENT_TYPE, HeaderValue::from_static(media_type)).body(data.clone())
+        };
+        self.ask(cx, request, DOCUMENT_BYTES).await?.success(&self.shown, "place to upload to").map(drop)
+    }
+
     fn verified(&self, answer: Answer, digest: &str) -> Result<Bytes, SourceError> {
         let body = answer.success(&self.shown, &format!("digest `{digest}`"))?.body;
         let found = Digest::sha256(&body).to_string();
@@ -135,7 +199,6 @@ impl Registry {
         self.call_url(cx, method, self.url(path)?, accept, limit).await
     }
 
-    /// Sends a request and, if the registry asks who we are, answers that and sends it once more.
     async fn call_url(
         &self,
         cx: &Context,
@@ -145,11 +208,21 @@ impl Registry {
         limit: u64,
     ) -> Result<Answer, SourceError> {
         let request = |credentials: &Credentials| {
-            let request = self.http.request(method.clone(), url.clone(), credentials);
-            accept.into_iter().fold(request, |request, accept| request.header(ACCEPT, accept))
+            let request = Request::new(method.clone(), url.clone(), credentials);
+            accept.into_iter().fold(request, |request, accept| request.header(ACCEPT, HeaderValue::from_static(accept)))
         };
+        self.ask(cx, request, limit).await
+    }
+
+    /// Sends a request and, if the registry asks who we are, answers that and sends it once more.
+    async fn ask(
+        &self,
+        cx: &Context,
+        request: impl Fn(&Credentials) -> Request,
+        limit: u64,
+    ) -> Result<Answer, SourceError> {
         let granted = self.granted();
-        let answer = self.http.send(cx, &self.shown, request(&granted), limit).await?;
+        let answer = self.http.send(cx, &self.shown, &request(&granted), limit).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
@@ -158,7 +231,7 @@ impl Registry {
         let granted = self.meet(cx, challenge).await?;
         let credentials = granted.credentials.clone();
         *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = Some(granted);
-        self.http.send(cx, &self.shown, request(&credentials), limit).await
+        self.http.send(cx, &self.shown, &request(&credentials), limit).await
     }
 
     fn granted(&self) -> Credentials {
@@ -185,8 +258,8 @@ impl Registry {
                         url.query_pairs_mut().append_pair(name, &value);
                     }
                 }
-                let request = self.http.request(Method::GET, url, &self.credentials);
-                let answer = self.http.send(cx, &self.shown, request, DOCUMENT_BYTES).await?;
+                let request = Request::get(url, &self.credentials);
+                let answer = self.http.send(cx, &self.shown, &request, DOCUMENT_BYTES).await?;
                 let answer = answer.success(&self.shown, "the place to get a token at")?;
                 let token: Token =
                     serde_json::from_slice(&answer.body).map_err(|_| denied("the token cannot be read"))?;

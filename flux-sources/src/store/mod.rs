@@ -4,8 +4,6 @@
 //! that its digest says whether anything changed. A file appears whole or not at all, and is held against its digest
 //! whenever it is read. Of old files some are kept for consumers that are still at them.
 
-mod tar_gz;
-
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,7 +13,7 @@ use bytes::Bytes;
 use flux_core::{Artifact, Digest, Revision};
 use serde::{Deserialize, Serialize};
 
-use tar_gz::write_tar_gz;
+use crate::archive::{gzip, write_tar};
 
 /// How long files that are no longer current are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +114,7 @@ impl ArtifactStore {
         let path = format!("{}/{}", directory(owner)?, part(&format!("{hash}.tar.gz"))?);
         let file = self.root.join(&path);
         let failed = |source| StoreError::Io { path: path.clone(), source };
-        let data = write_tar_gz(&artifact.tree).map_err(failed)?;
+        let data = write_tar(&artifact.tree).and_then(|tar| gzip(&tar)).map_err(failed)?;
         write_whole(&file, &data).map_err(failed)?;
         let (digest, size) = (Digest::sha256(&data), data.len() as u64);
         Ok(Stored { path, revision: artifact.revision.clone(), digest, size })

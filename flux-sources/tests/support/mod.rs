@@ -1,18 +1,23 @@
 //! Repositories made with the git program, and servers for them that a test starts and stops.
 #![allow(clippy::print_stdout, reason = "a test says when it is skipped")]
-#![allow(dead_code, reason = "every test program uses its own part of this")]
+#![allow(dead_code, unused_imports, reason = "every test program uses its own part of this")]
 
 pub(crate) mod archive;
+pub(crate) mod http;
 #[cfg(feature = "oci")]
 pub(crate) mod registry;
+#[cfg(feature = "ssh")]
+pub(crate) mod sshd;
+#[cfg(feature = "http")]
+pub(crate) mod tls;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+
+pub(crate) use http::{HttpServer, Request, respond};
 
 /// Whether the git program and these of its parts are here; says so when they are not.
 pub(crate) fn have_git(parts: &[&str]) -> bool {
@@ -55,8 +60,14 @@ impl Repository {
 
     /// Runs git in the repository and returns what it printed.
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        self.git_with(&[], arguments)
+    }
+
+    /// The same with more of an environment.
+    pub(crate) fn git_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> String {
         let output = Command::new("git")
             .args(arguments)
+            .envs(environment.iter().copied())
             .current_dir(self.work())
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -83,6 +94,21 @@ impl Repository {
 
     pub(crate) fn head(&self) -> String {
         self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// Stores an object as it is, however odd, and returns its id.
+    pub(crate) fn store(&self, kind: &str, data: &[u8]) -> String {
+        let mut child = Command::new("git")
+            .args(["hash-object", "-w", "--literally", "-t", kind, "--stdin"])
+            .current_dir(self.work())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(data).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "git hash-object");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     /// Makes these files all there is, in a commit.
@@ -134,101 +160,8 @@ impl Drop for Daemon {
     }
 }
 
-/// One HTTP request as the server saw it.
-#[derive(Debug, Clone)]
-pub(crate) struct Request {
-    pub(crate) method: String,
-    pub(crate) target: String,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Request {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-
-    fn read(reader: &mut impl BufRead) -> Option<Self> {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let mut parts = line.split_whitespace().map(str::to_owned);
-        let (method, target) = (parts.next()?, parts.next()?);
-        let mut headers = Vec::new();
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok()?;
-            let Some((name, value)) = line.trim_end().split_once(':') else { break };
-            headers.push((name.to_owned(), value.trim().to_owned()));
-        }
-        let mut request = Self { method, target, headers, body: Vec::new() };
-        let length = request.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
-        request.body.resize(length, 0);
-        reader.read_exact(&mut request.body).ok()?;
-        Some(request)
-    }
-}
-
-type Handler = dyn Fn(&Request, &mut TcpStream) -> std::io::Result<()> + Send + Sync;
-
-/// A small HTTP server: one thread a connection, one request a connection.
-pub(crate) struct HttpServer {
-    pub(crate) address: SocketAddr,
-    requests: Arc<Mutex<Vec<Request>>>,
-    connections: Arc<AtomicUsize>,
-}
-
-impl HttpServer {
-    /// Answers every request with `handler`, which writes the whole response.
-    pub(crate) fn start(
-        handler: impl Fn(&Request, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
-    ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let connections = Arc::new(AtomicUsize::new(0));
-        let handler: Arc<Handler> = Arc::new(handler);
-        let (seen, count) = (requests.clone(), connections.clone());
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                count.fetch_add(1, Ordering::SeqCst);
-                let (handler, seen) = (handler.clone(), seen.clone());
-                std::thread::spawn(move || {
-                    let mut reader = BufReader::new(stream.try_clone().unwrap());
-                    let mut stream = stream;
-                    if let Some(request) = Request::read(&mut reader) {
-                        seen.lock().unwrap().push(request.clone());
-                        // A client may hang up before it has read everything.
-                        let _ = handler(&request, &mut stream);
-                    }
-                });
-            }
-        });
-        Self { address, requests, connections }
-    }
-
-    /// Serves the repositories below `root` with `git http-backend`.
-    pub(crate) fn git(root: &Path) -> Self {
-        let root = root.to_owned();
-        Self::start(move |request, stream| serve_git(&root, request, stream))
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}/app/.git", self.address)
-    }
-
-    pub(crate) fn requests(&self) -> Vec<Request> {
-        self.requests.lock().unwrap().clone()
-    }
-
-    pub(crate) fn forget_requests(&self) {
-        self.requests.lock().unwrap().clear();
-    }
-}
-
 /// Answers one request with the CGI program `git http-backend`.
-pub(crate) fn serve_git(root: &Path, request: &Request, stream: &mut TcpStream) -> std::io::Result<()> {
+pub(crate) fn serve_git(root: &Path, request: &Request, stream: &mut dyn Write) -> std::io::Result<()> {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let mut child = Command::new(exec_path().unwrap().join("git-http-backend"))
         .env("GIT_PROJECT_ROOT", root)
@@ -253,19 +186,4 @@ pub(crate) fn serve_git(root: &Path, request: &Request, stream: &mut TcpStream) 
     let length = output.len() - split - 4;
     write!(stream, "HTTP/1.1 {status}\r\n{head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n")?;
     stream.write_all(&output[split + 4..])
-}
-
-/// A whole response.
-pub(crate) fn respond(
-    stream: &mut TcpStream,
-    status: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> std::io::Result<()> {
-    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n", body.len())?;
-    for (name, value) in headers {
-        write!(stream, "{name}: {value}\r\n")?;
-    }
-    stream.write_all(b"\r\n")?;
-    stream.write_all(body)
 }

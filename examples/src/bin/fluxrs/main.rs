@@ -3,7 +3,9 @@
 mod apiserver;
 mod build;
 mod plan;
+mod push;
 mod run;
+mod source;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,12 @@ enum Command {
     /// Build without applying
     #[command(subcommand)]
     Build(build::Build),
+    /// Fetch one artifact and show what it is
+    #[command(subcommand)]
+    Source(source::Source),
+    /// Push to a registry
+    #[command(subcommand)]
+    Push(push::Push),
     /// Print what `helm template` prints
     Template(Box<Template>),
 }
@@ -50,6 +58,8 @@ fn main() -> ExitCode {
         Command::Apiserver(serve) => block_on(serve.run()),
         // A build is over before a runtime would have started.
         Command::Build(build) => build.run(),
+        Command::Source(source) => block_on(source.run()),
+        Command::Push(push) => block_on(push.run()),
         Command::Template(template) => {
             let printed = template.run();
             print!("{}", printed.out);

@@ -15,6 +15,8 @@ use super::value::Value;
 pub(super) use convert::{fold, is_conversion};
 pub(super) use strings::regex;
 pub(super) use time::message;
+#[cfg(test)]
+pub(super) use time::timestamp_text;
 
 type Result<'a> = std::result::Result<Value<'a>, EvalError>;
 

@@ -1,11 +1,11 @@
 //! Durations and timestamps.
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{DateTime, datetime};
 use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::cel::error::EvalError;
-use crate::cel::value::Value;
+use crate::cel::value::{Instant, Value};
 
 use super::Result;
 
@@ -15,11 +15,17 @@ const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799
 
 /// A timestamp from seconds since 1970.
 pub(super) fn timestamp<'a>(seconds: i64, nanos: i32) -> Result<'a> {
-    let overflow = || EvalError::Overflow("timestamp");
-    if !SECONDS.contains(&seconds) {
-        return Err(overflow());
+    if SECONDS.contains(&seconds) && (0..1_000_000_000).contains(&nanos) {
+        Ok(Value::Timestamp(Instant { seconds, nanos }))
+    } else {
+        Err(EvalError::Overflow("timestamp"))
     }
-    Timestamp::new(seconds, nanos).map(Value::Timestamp).map_err(|_| overflow())
+}
+
+/// What a clock shows that is so many seconds ahead of UTC.
+fn civil(at: Instant, ahead: i64) -> DateTime {
+    let since = SignedDuration::new(at.seconds.saturating_add(ahead), at.nanos);
+    datetime(1970, 1, 1, 0, 0, 0, 0).saturating_add(since)
 }
 
 /// A value of one of the two messages that an expression can make.
@@ -36,8 +42,12 @@ pub(in crate::cel) fn message<'a>(name: &str, seconds: i64, nanos: i64) -> Resul
     }
 }
 
-pub(super) fn unix_seconds(at: Timestamp) -> i64 {
-    i64::try_from(at.as_nanosecond().div_euclid(i128::from(NANOS))).unwrap_or(i64::MAX)
+pub(super) fn unix_seconds(at: Instant) -> i64 {
+    at.seconds
+}
+
+fn nanos_of(at: Instant) -> i128 {
+    i128::from(at.seconds) * i128::from(NANOS) + i128::from(at.nanos)
 }
 
 /// As Go's `ParseDuration`: `1h30m`, `-1.5s`, `100us`.
@@ -101,8 +111,8 @@ pub(super) fn parse_timestamp<'a>(text: &str) -> Result<'a> {
                 wanted => byte == wanted,
             })
     };
-    let (date, rest) = text.split_at_checked(19).ok_or_else(wrong)?;
-    let rest = match rest.strip_prefix('.') {
+    let (date, tail) = text.split_at_checked(19).ok_or_else(wrong)?;
+    let zone = match tail.strip_prefix('.') {
         Some(fraction) => {
             let end = fraction.find(|c: char| !c.is_ascii_digit()).unwrap_or(fraction.len());
             if end == 0 {
@@ -110,27 +120,31 @@ pub(super) fn parse_timestamp<'a>(text: &str) -> Result<'a> {
             }
             &fraction[end..]
         }
-        None => rest,
+        None => tail,
     };
-    let zone = rest == "Z" || shape(rest, "+00:00") || shape(rest, "-00:00");
-    if !shape(date, "0000-00-00T00:00:00") || !zone {
+    let offset = zone == "Z" || shape(zone, "+00:00") || shape(zone, "-00:00");
+    if !shape(date, "0000-00-00T00:00:00") || !offset {
         return Err(wrong());
     }
-    let at: Timestamp = text.parse().map_err(|_| wrong())?;
-    timestamp(at.as_second(), at.subsec_nanosecond())
+    let ahead = if zone == "Z" { 0 } else { offset_seconds(zone).ok_or_else(wrong)? };
+    let shown: DateTime = text[..text.len() - zone.len()].parse().map_err(|_| wrong())?;
+    let since = shown.duration_since(datetime(1970, 1, 1, 0, 0, 0, 0));
+    let total = since.as_nanos() - i128::from(ahead) * i128::from(NANOS);
+    from_nanos(total)
 }
 
-pub(super) fn timestamp_text(at: Timestamp) -> String {
-    at.to_string()
+fn from_nanos<'a>(total: i128) -> Result<'a> {
+    let seconds = i64::try_from(total.div_euclid(i128::from(NANOS))).unwrap_or(i64::MAX);
+    timestamp(seconds, i32::try_from(total.rem_euclid(i128::from(NANOS))).unwrap_or(0))
+}
+
+pub(in crate::cel) fn timestamp_text(at: Instant) -> String {
+    format!("{}Z", civil(at, 0))
 }
 
 /// Sums and differences.
 pub(super) fn arithmetic<'a>(name: &str, arguments: &[Value<'a>]) -> std::result::Result<Option<Value<'a>>, EvalError> {
-    let moved = |at: &Timestamp, nanos: i128| {
-        let total = at.as_nanosecond().checked_add(nanos).ok_or(EvalError::Overflow("timestamp"))?;
-        let seconds = i64::try_from(total.div_euclid(i128::from(NANOS))).unwrap_or(i64::MAX);
-        timestamp(seconds, i32::try_from(total.rem_euclid(i128::from(NANOS))).unwrap_or(0))
-    };
+    let moved = |at: &Instant, nanos: i128| from_nanos(nanos_of(*at).saturating_add(nanos));
     let duration = |nanos: Option<i64>| nanos.map(Value::Duration).ok_or(EvalError::Overflow("duration"));
     let value = match (name, arguments) {
         ("_+_", [Value::Timestamp(at), Value::Duration(by)] | [Value::Duration(by), Value::Timestamp(at)]) => {
@@ -138,7 +152,7 @@ pub(super) fn arithmetic<'a>(name: &str, arguments: &[Value<'a>]) -> std::result
         }
         ("_-_", [Value::Timestamp(at), Value::Duration(by)]) => moved(at, -i128::from(*by))?,
         ("_-_", [Value::Timestamp(a), Value::Timestamp(b)]) => {
-            duration(i64::try_from(a.as_nanosecond() - b.as_nanosecond()).ok())?
+            duration(i64::try_from(nanos_of(*a) - nanos_of(*b)).ok())?
         }
         ("_+_", [Value::Duration(a), Value::Duration(b)]) => duration(a.checked_add(*b))?,
         ("_-_", [Value::Duration(a), Value::Duration(b)]) => duration(a.checked_sub(*b))?,
@@ -166,25 +180,33 @@ pub(super) fn call<'a>(
             };
             Ok(Some(Value::Int(nanos / unit)))
         }
-        [Value::Timestamp(at)] => Ok(part(name, at.to_zoned(TimeZone::UTC).datetime())),
+        [Value::Timestamp(at)] => Ok(part(name, civil(*at, 0))),
         [Value::Timestamp(at), Value::String(zone)] => {
             let problem = || EvalError::Argument { function: "a timestamp", problem: "not a time zone" };
-            Ok(part(name, at.to_zoned(time_zone(zone).ok_or_else(problem)?).datetime()))
+            Ok(part(name, civil(*at, ahead_in(zone, *at).ok_or_else(problem)?)))
         }
         _ => Ok(None),
     }
 }
 
-/// A zone by name, or an offset such as `+02:00`.
-fn time_zone(name: &str) -> Option<TimeZone> {
-    let Some((hours, minutes)) = name.split_once(':') else { return TimeZone::get(name).ok() };
+/// How many seconds a zone, by its name or as an offset such as `+02:00`, is ahead of UTC.
+fn ahead_in(zone: &str, at: Instant) -> Option<i64> {
+    if zone.contains(':') {
+        return offset_seconds(zone);
+    }
+    let at = Timestamp::new(at.seconds, 0).unwrap_or(Timestamp::MAX);
+    Some(i64::from(TimeZone::get(zone).ok()?.to_offset(at).seconds()))
+}
+
+fn offset_seconds(text: &str) -> Option<i64> {
+    let (hours, minutes) = text.split_once(':')?;
     let (negative, hours) = match hours.strip_prefix('-') {
         Some(hours) => (true, hours),
         None => (false, hours.strip_prefix('+').unwrap_or(hours)),
     };
     let number = |text: &str| text.parse::<i32>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
     let seconds = number(hours)?.checked_mul(3600)?.checked_add(number(minutes)?.checked_mul(60)?)?;
-    Offset::from_seconds(if negative { -seconds } else { seconds }).ok().map(TimeZone::fixed)
+    Offset::from_seconds(if negative { -seconds } else { seconds }).ok().map(|offset| i64::from(offset.seconds()))
 }
 
 fn part<'a>(name: &str, time: DateTime) -> Option<Value<'a>> {

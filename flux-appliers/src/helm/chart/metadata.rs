@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::error::ChartError;
 use crate::helm::json::{field, mismatch, text};
 use crate::helm::template::Value;
-use crate::helm::template::gofmt::{is_printable, quote, sprintf};
+use crate::helm::template::gofmt::{is_printable, quote, shown};
 use crate::helm::values::Table;
 use flux_core::semver::Version;
 

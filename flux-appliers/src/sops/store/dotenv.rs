@@ -46,6 +46,9 @@ pub(super) fn write(content: &Content) -> Result<Zeroizing<Vec<u8>>, SopsError> 
                 out.push(b'=');
                 out.extend_from_slice(Zeroizing::new(text.replace('\n', "\\n")).as_bytes());
             }
+            Item::Bytes(name, _) => {
+                return Err(SopsError::format(Format::Dotenv, format!("`{name}` is not text")));
+            }
             Item::Section(section) => {
                 return Err(SopsError::format(Format::Dotenv, format!("`{}` is a section", section.name)));
             }

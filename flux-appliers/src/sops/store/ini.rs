@@ -68,7 +68,7 @@ pub(super) fn write(content: &Content) -> Result<Zeroizing<Vec<u8>>, SopsError> 
     for item in content.documents.iter().flat_map(|document| &document.0) {
         match item {
             Item::Comment(text) => comment(&mut out, text),
-            Item::Entry(name, _) => {
+            Item::Entry(name, _) | Item::Bytes(name, _) => {
                 return Err(SopsError::format(Format::Ini, format!("`{name}` is in no section")));
             }
             Item::Section(one) => {
@@ -106,6 +106,9 @@ fn section(out: &mut Vec<u8>, entries: &[Item]) -> Result<(), SopsError> {
                 out.extend_from_slice(format!("{name:width$} = ").as_bytes());
                 out.extend_from_slice(text.as_bytes());
                 out.push(b'\n');
+            }
+            Item::Bytes(name, _) => {
+                return Err(SopsError::format(Format::Ini, format!("`{name}` is not text")));
             }
             Item::Section(Section { name, .. }) => {
                 return Err(SopsError::format(Format::Ini, format!("`{name}` is a section in a section")));

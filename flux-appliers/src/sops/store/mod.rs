@@ -89,6 +89,7 @@ pub(super) fn write(content: &Content, format: Format) -> Result<Zeroizing<Vec<u
         Format::Binary => Ok(match content.documents.as_slice() {
             [Document(items)] => match items.as_slice() {
                 [Item::Entry(key, Value::String(text))] if key == "data" => Zeroizing::new(text.as_bytes().to_vec()),
+                [Item::Bytes(key, bytes)] if key == "data" => bytes.clone(),
                 _ => json::write(content),
             },
             _ => json::write(content),
@@ -118,6 +119,11 @@ fn value_of(items: &[Item]) -> Value {
         match item {
             Item::Entry(key, value) => drop(map.insert(key.clone(), value.clone())),
             Item::Section(section) => drop(map.insert(section.name.clone(), value_of(&section.items))),
+            // JSON and YAML hold text alone.
+            Item::Bytes(key, bytes) => {
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                drop(map.insert(key.clone(), text.into()));
+            }
             Item::Comment(_) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Gzipped tar archives, read under limits and never onto a disk.
+//! Reading: under limits and never onto a disk.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};

@@ -1,0 +1,127 @@
+//! Signatures that Cosign makes with a key: `spec.verify` of an `OCIRepository` with a `secretRef`.
+//!
+//! They lie beside the artifact, as [`bundle`]s that refer to it or, as Cosign made them before version 3, under a
+//! [`tag`] made of its digest. Whoever may push may put anything there, so only what a trusted key has signed about exactly
+//! this digest counts. The transparency log is not asked, as Flux does not ask it for keys.
+
+mod bundle;
+mod tag;
+
+use std::fmt;
+
+use flux_core::Context;
+use flux_core::source::SourceError;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer};
+use webpki::{RawPublicKeyEntity, ring as algorithms};
+
+use super::registry::Registry;
+use crate::secret::Secret;
+
+/// What a signed text and what holds it may weigh; they are of some hundred bytes.
+const SIGNED_BYTES: u64 = 128 << 10;
+/// How many signatures of one artifact are looked at, of each form.
+const SIGNATURES: usize = 100;
+
+/// Every kind of key that Cosign signs with, each with the digest it uses.
+static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
+    algorithms::ECDSA_P256_SHA256,
+    algorithms::ECDSA_P384_SHA256,
+    algorithms::ECDSA_P384_SHA384,
+    algorithms::ED25519,
+    algorithms::RSA_PKCS1_2048_8192_SHA256,
+];
+
+/// Public keys whose signatures count. Any of them suffices; where there is none, nothing is trusted.
+#[derive(Clone, Default)]
+pub struct CosignKeys(Vec<Key>);
+
+#[derive(Clone)]
+struct Key {
+    name: String,
+    info: SubjectPublicKeyInfoDer<'static>,
+}
+
+impl CosignKeys {
+    /// Trusts one more key: a name for errors, and a PEM text as `cosign generate-key-pair` writes it to `cosign.pub`.
+    ///
+    /// # Errors
+    /// A text that holds no public key.
+    pub fn with_key(mut self, name: impl Into<String>, pem: &[u8]) -> Result<Self, SourceError> {
+        let name = name.into();
+        let invalid = || SourceError::Invalid { field: name.clone(), problem: "holds no public key in PEM".into() };
+        let info = SubjectPublicKeyInfoDer::from_pem_slice(pem).map_err(|_| invalid())?;
+        RawPublicKeyEntity::try_from(&info).map_err(|_| invalid())?;
+        self.0.push(Key { name, info });
+        Ok(self)
+    }
+
+    /// The keys in a Secret: every value whose name ends in `.pub`.
+    ///
+    /// # Errors
+    /// A value that is no public key, or a Secret that holds none.
+    pub fn from_secret(secret: &Secret) -> Result<Self, SourceError> {
+        let mut keys = Self::default();
+        for name in secret.keys().filter(|name| name.ends_with(".pub")) {
+            let pem = secret.get(name).unwrap_or_default();
+            keys = keys.with_key(name, pem).map_err(|_| secret.invalid(name, "holds no public key in PEM"))?;
+        }
+        if keys.0.is_empty() { Err(secret.invalid("*.pub", "is missing; no key would be trusted")) } else { Ok(keys) }
+    }
+
+    /// Refuses an artifact that no trusted key has signed.
+    pub(super) async fn verify(
+        &self,
+        cx: &Context,
+        registry: &Registry,
+        url: &str,
+        digest: &str,
+    ) -> Result<(), SourceError> {
+        let unverified = |problem: String| Err(SourceError::Unverified { url: url.to_owned(), problem });
+        if self.0.is_empty() {
+            return unverified("no key is trusted".into());
+        }
+        let mut search = Search { cx, registry, keys: self, digest, reasons: Vec::new() };
+        if bundle::proves(&mut search).await? || tag::proves(&mut search).await? {
+            return Ok(());
+        }
+        if search.reasons.is_empty() {
+            return unverified(format!("`{digest}` has no signature"));
+        }
+        unverified(format!("no signature of `{digest}` holds: {}", search.reasons.join("; ")))
+    }
+
+    /// Whether one of the keys made a signature.
+    fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.0.iter().any(|key| {
+            let Ok(entity) = RawPublicKeyEntity::try_from(&key.info) else { return false };
+            // A key of another kind than the algorithm's is refused before its bytes are looked at.
+            ALGORITHMS.iter().any(|algorithm| entity.verify_signature(*algorithm, message, signature).is_ok())
+        })
+    }
+}
+
+/// The search for a signature of one digest, and why what was found so far proves nothing.
+struct Search<'a> {
+    cx: &'a Context,
+    registry: &'a Registry,
+    keys: &'a CosignKeys,
+    digest: &'a str,
+    reasons: Vec<String>,
+}
+
+impl Search<'_> {
+    /// Notes why something proves nothing.
+    fn dismiss(&mut self, reason: impl Into<String>) {
+        let reason = reason.into();
+        if !self.reasons.contains(&reason) {
+            self.reasons.push(reason);
+        }
+    }
+}
+
+impl fmt::Debug for CosignKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|key| &key.name)).finish()
+    }
+}

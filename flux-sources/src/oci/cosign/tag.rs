@@ -1,0 +1,94 @@
+//! Signatures under the tag `sha256-….sig`: a manifest whose layers are signed texts, each with its signature in an
+//! annotation.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flux_core::source::SourceError;
+use oci_client::manifest::OciDescriptor;
+use serde::Deserialize;
+
+use super::{SIGNATURES, SIGNED_BYTES, Search};
+use crate::oci::manifest::{self, Manifest};
+use crate::oci::reference::is_digest;
+
+const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+const PAYLOAD_KIND: &str = "cosign container image signature";
+
+/// What a signature is about.
+#[derive(Deserialize)]
+struct Payload {
+    critical: Critical,
+}
+
+#[derive(Deserialize)]
+struct Critical {
+    image: Image,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct Image {
+    #[serde(rename = "docker-manifest-digest")]
+    digest: String,
+}
+
+/// Whether one of them is of a trusted key and about the digest.
+pub(super) async fn proves(search: &mut Search<'_>) -> Result<bool, SourceError> {
+    let tag = format!("{}.sig", search.digest.replacen(':', "-", 1));
+    let document = match search.registry.tagged(search.cx, &tag).await {
+        Err(SourceError::NotFound { .. }) => return Ok(false),
+        other => other?,
+    };
+    let layers = match manifest::read(&document) {
+        Ok(Manifest::Image(manifest)) => manifest.layers,
+        Ok(Manifest::Index(_)) => {
+            search.dismiss("an index stands where signatures should");
+            return Ok(false);
+        }
+        Err(problem) => {
+            search.dismiss(problem);
+            return Ok(false);
+        }
+    };
+    if layers.len() > SIGNATURES {
+        search.dismiss(format!("there are more than {SIGNATURES} signatures"));
+        return Ok(false);
+    }
+    for layer in layers.iter().filter(|layer| layer.media_type == PAYLOAD) {
+        match judge(search, layer).await? {
+            Ok(()) => return Ok(true),
+            Err(reason) => search.dismiss(reason),
+        }
+    }
+    Ok(false)
+}
+
+/// Whether one signature proves something about the digest; if not, why.
+async fn judge(search: &Search<'_>, layer: &OciDescriptor) -> Result<Result<(), String>, SourceError> {
+    let signature = layer.annotations.as_ref().and_then(|annotations| annotations.get(SIGNATURE));
+    let Some(signature) = signature.and_then(|text| STANDARD.decode(text).ok()) else {
+        return Ok(Err("a signature is missing or not base64".into()));
+    };
+    if !is_digest(&layer.digest) {
+        return Ok(Err("the digest of a signed text is not SHA-256".into()));
+    }
+    let payload = match search.registry.blob(search.cx, &layer.digest, SIGNED_BYTES).await {
+        Err(SourceError::NotFound { .. }) => return Ok(Err("a signed text is not there".into())),
+        other => other?,
+    };
+    if !search.keys.signed(&payload, &signature) {
+        return Ok(Err(format!("none of the keys {:?} made it", search.keys)));
+    }
+    Ok(match serde_json::from_slice::<Payload>(&payload) {
+        Err(error) => Err(format!("the signed text cannot be read: {error}")),
+        Ok(Payload { critical }) if critical.kind != PAYLOAD_KIND => {
+            Err(format!("it signs a `{}`", critical.kind.escape_debug()))
+        }
+        Ok(Payload { critical }) if critical.image.digest != search.digest => {
+            Err(format!("it is for `{}`", critical.image.digest.escape_debug()))
+        }
+        Ok(_) => Ok(()),
+    })
+}
