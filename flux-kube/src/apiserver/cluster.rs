@@ -130,9 +130,8 @@ impl As {
 
 fn selectors(target: &Target, labels: Option<&str>, fields: Option<&str>) -> Result<verbs::ListOptions, ClusterError> {
     let resource = &target.resource;
-    let labels = LabelSelector::parse(labels.unwrap_or(""))
-        .map_err(|e| refused(Status::bad_request(format!("unable to parse requirement: {e}"))))?;
-    let also = resource.custom.as_ref().map(|c| c.selectable.as_slice()).unwrap_or_default();
+    let labels = LabelSelector::parse(labels.unwrap_or("")).map_err(|e| refused(Status::bad_request(e)))?;
+    let also = resource.custom.as_ref().map(|c| c.selectable.as_slice());
     let fields = FieldSelector::parse(fields.unwrap_or(""), &resource.kind, &resource.group, also).map_err(refused)?;
     Ok(verbs::ListOptions { labels, fields, ..verbs::ListOptions::default() })
 }

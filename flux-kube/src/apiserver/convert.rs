@@ -33,8 +33,44 @@ pub(crate) fn between(from: &str, to: &str, object: &mut Fields) {
                 status.retain(|k, _| {
                     matches!(k.as_str(), "observedGeneration" | "lastScaleTime" | "currentReplicas" | "desiredReplicas")
                 });
+                for count in ["currentReplicas", "desiredReplicas"] {
+                    status.entry(count).or_insert_with(|| json!(0));
+                }
             }
         }
+        ("v1", "events.k8s.io/v1") => event(object, 0, 1),
+        ("events.k8s.io/v1", "v1") => event(object, 1, 0),
         _ => {}
+    }
+}
+
+/// The names of a field in two versions, and what each writes of it when it is empty.
+type Renamed = ([&'static str; 2], [Option<&'static str>; 2]);
+
+/// The fields of an event whose names differ: of the old kind and of the new one.
+const EVENT: [Renamed; 7] = [
+    (["involvedObject", "regarding"], [None, None]),
+    (["message", "note"], [None, None]),
+    (["count", "deprecatedCount"], [None, None]),
+    (["firstTimestamp", "deprecatedFirstTimestamp"], [Some("null"), Some("null")]),
+    (["lastTimestamp", "deprecatedLastTimestamp"], [Some("null"), Some("null")]),
+    (["source", "deprecatedSource"], [Some("{}"), Some("{}")]),
+    (["reportingComponent", "reportingController"], [Some("\"\""), None]),
+];
+
+fn event(object: &mut Fields, from: usize, to: usize) {
+    for (names, empty) in &EVENT {
+        let value = object.shift_remove(names[from]).filter(|v| *v != json!(""));
+        let empty = || empty[to].and_then(|text| serde_json::from_str(text).ok());
+        if let Some(value) = value.or_else(empty) {
+            object.insert(names[to].to_owned(), value);
+        }
+    }
+    let instance = object.get("reportingInstance").and_then(Value::as_str).unwrap_or("");
+    if instance.is_empty() {
+        object.shift_remove("reportingInstance");
+        if to == 0 {
+            object.insert("reportingInstance".to_owned(), json!(""));
+        }
     }
 }

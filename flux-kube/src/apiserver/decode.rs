@@ -17,30 +17,46 @@ pub(crate) type DecodeError = String;
 /// # Errors
 /// The first value of a wrong type.
 pub(crate) fn normalise(schema: &Schema, ty: TypeId, object: &mut Fields) -> Result<Vec<String>, DecodeError> {
-    let mut walker = Walker { schema, path: Vec::new(), structs: Vec::new(), unknown: Vec::new() };
+    let mut walker = Walker { schema, structs: Vec::new(), unknown: Vec::new() };
     if let Type::Map(map) = schema.get(ty) {
-        walker.fields(map, object)?;
+        walker.fields(map, object, None)?;
     }
     Ok(walker.unknown)
 }
 
 struct Walker<'a> {
     schema: &'a Schema,
-    path: Vec<Step>,
     structs: Vec<&'a str>,
     unknown: Vec<String>,
 }
 
-enum Step {
-    Key(String),
+/// Where the walker is, linked from its end to its start on the stack: it becomes text only in messages.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    above: Above<'p>,
+    step: Step<'p>,
+}
+
+/// The place around a place; none at the root.
+type Above<'p> = Option<&'p Place<'p>>;
+
+#[derive(Clone, Copy)]
+enum Step<'p> {
+    Key(&'p str),
     Index(usize),
+}
+
+fn steps<'p>(at: Above<'p>) -> Vec<Step<'p>> {
+    let mut out: Vec<Step<'p>> = std::iter::successors(at, |p| p.above).map(|p| p.step).collect();
+    out.reverse();
+    out
 }
 
 impl<'a> Walker<'a> {
     /// The path with indices, as strict decoding reports it.
-    fn strict_path(&self, last: &str) -> String {
+    fn strict_path(at: Above<'_>, last: &str) -> String {
         let mut out = String::new();
-        for step in &self.path {
+        for step in steps(at) {
             match step {
                 Step::Key(key) => {
                     if !out.is_empty() {
@@ -58,18 +74,17 @@ impl<'a> Walker<'a> {
         out
     }
 
-    fn wrong<T>(&self, value: &Value, ty: TypeId) -> Result<T, DecodeError> {
+    fn wrong<T>(&self, value: &Value, ty: TypeId, at: Above<'_>) -> Result<T, DecodeError> {
         let what = match value {
             Value::Number(n) if matches!(self.schema.get(ty), Type::Scalar(Scalar::Int32 | Scalar::Int64)) => {
                 format!("number {n}")
             }
             other => crate::apiserver::patch::json::json_type(other).to_owned(),
         };
-        let keys: Vec<&str> = self
-            .path
-            .iter()
+        let keys: Vec<&str> = steps(at)
+            .into_iter()
             .filter_map(|s| match s {
-                Step::Key(k) => Some(k.as_str()),
+                Step::Key(k) => Some(k),
                 Step::Index(_) => None,
             })
             .collect();
@@ -107,12 +122,12 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn fields(&mut self, map: &'a Map, object: &mut Fields) -> Result<(), DecodeError> {
+    fn fields(&mut self, map: &'a Map, object: &mut Fields, at: Above<'_>) -> Result<(), DecodeError> {
         self.structs.push(map.name.rsplit('.').next().unwrap_or(""));
         let mut gone: Vec<String> = Vec::new();
         for (key, value) in object.iter_mut() {
             let Some(field) = map.field(key) else {
-                let path = self.strict_path(key);
+                let path = Self::strict_path(at, key);
                 self.unknown.push(format!("unknown field {path:?}"));
                 gone.push(key.clone());
                 continue;
@@ -123,24 +138,23 @@ impl<'a> Walker<'a> {
             }
             // Plain strings need no look below.
             if !(value.is_string() && matches!(self.schema.get(field.ty), Type::Scalar(Scalar::String))) {
-                self.path.push(Step::Key(key.clone()));
-                self.value(field.ty, value)?;
-                self.path.pop();
+                self.value(field.ty, value, &Place { above: at, step: Step::Key(key) })?;
             }
             if !field.pointer && !field.always && is_zero(value) {
                 gone.push(key.clone());
+            } else if field.always && value.as_array().is_some_and(Vec::is_empty) {
+                // Lists are stored without telling none from empty.
+                *value = Value::Null;
             }
         }
         for key in gone {
             object.shift_remove(&key);
         }
-        for field in map.fields.iter().filter(|f| f.always) {
+        for field in map.always() {
             if !object.contains_key(&*field.name) {
                 let mut zero = self.zero(field.ty);
                 if let (Value::Object(new), Type::Map(below)) = (&mut zero, self.schema.get(field.ty)) {
-                    self.path.push(Step::Key(field.name.to_string()));
-                    self.fields(below, new)?;
-                    self.path.pop();
+                    self.fields(below, new, Some(&Place { above: at, step: Step::Key(&field.name) }))?;
                 }
                 object.insert(field.name.to_string(), zero);
             }
@@ -160,38 +174,34 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn value(&mut self, ty: TypeId, value: &mut Value) -> Result<(), DecodeError> {
+    fn value(&mut self, ty: TypeId, value: &mut Value, at: &Place<'_>) -> Result<(), DecodeError> {
         match self.schema.get(ty) {
-            Type::Scalar(scalar) => self.scalar(*scalar, ty, value),
+            Type::Scalar(scalar) => self.scalar(*scalar, ty, value, at),
             Type::Any => Ok(()),
             Type::Deduced => match value {
                 Value::Object(_) => Ok(()),
-                other => self.wrong(&other.clone(), ty),
+                other => self.wrong(other, ty, Some(at)),
             },
             Type::List(list) => {
-                let Value::Array(items) = value else { return self.wrong(&value.clone(), ty) };
+                let Value::Array(items) = value else { return self.wrong(value, ty, Some(at)) };
                 for (i, item) in items.iter_mut().enumerate() {
-                    self.path.push(Step::Index(i));
                     if item.is_null() {
                         *item = self.zero(list.element);
                     }
                     if !item.is_null() {
-                        self.value(list.element, item)?;
+                        self.value(list.element, item, &Place { above: Some(at), step: Step::Index(i) })?;
                     }
-                    self.path.pop();
                 }
                 Ok(())
             }
             Type::Map(map) => {
-                let Value::Object(fields) = value else { return self.wrong(&value.clone(), ty) };
-                let Some(element) = map.element else { return self.fields(map, fields) };
+                let Value::Object(fields) = value else { return self.wrong(value, ty, Some(at)) };
+                let Some(element) = map.element else { return self.fields(map, fields, Some(at)) };
                 for (key, item) in fields.iter_mut() {
                     if item.is_null() {
                         *item = self.zero(element);
                     } else if !(item.is_string() && matches!(self.schema.get(element), Type::Scalar(Scalar::String))) {
-                        self.path.push(Step::Key(key.clone()));
-                        self.value(element, item)?;
-                        self.path.pop();
+                        self.value(element, item, &Place { above: Some(at), step: Step::Key(key) })?;
                     }
                 }
                 Ok(())
@@ -199,7 +209,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn scalar(&self, scalar: Scalar, ty: TypeId, value: &mut Value) -> Result<(), DecodeError> {
+    fn scalar(&self, scalar: Scalar, ty: TypeId, value: &mut Value, at: &Place<'_>) -> Result<(), DecodeError> {
         let fits = match scalar {
             Scalar::String => value.is_string(),
             Scalar::Boolean => value.is_boolean(),
@@ -208,26 +218,21 @@ impl<'a> Walker<'a> {
             Scalar::Int64 => integer(value).is_some(),
             Scalar::IntOrString => value.is_string() || integer(value).is_some_and(|i| i32::try_from(i).is_ok()),
             Scalar::Bytes => {
-                let Some(text) = value.as_str() else { return self.wrong(value, ty) };
+                let Some(text) = value.as_str() else { return self.wrong(value, ty, Some(at)) };
                 return check_base64(text).map_err(|at| format!("illegal base64 data at input byte {at}"));
             }
             Scalar::Time | Scalar::MicroTime => {
-                let Some(text) = value.as_str() else { return self.wrong(value, ty) };
-                return match normal_time(text, scalar == Scalar::MicroTime) {
-                    Some(time) => {
-                        *value = Value::String(time);
-                        Ok(())
-                    }
-                    None => Err(format!(
-                        "parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text:?} as \"2006\""
-                    )),
-                };
+                let Some(text) = value.as_str() else { return self.wrong(value, ty, Some(at)) };
+                let micro = scalar == Scalar::MicroTime;
+                let time = normal_time(text, micro).ok_or_else(|| unreadable_time(text, micro))?;
+                *value = Value::String(time);
+                return Ok(());
             }
             Scalar::Quantity => {
                 let text = match &*value {
                     Value::String(s) => s.trim().to_owned(),
                     Value::Number(n) => n.to_string(),
-                    _ => return self.wrong(value, ty),
+                    _ => return self.wrong(value, ty, Some(at)),
                 };
                 return match Quantity::parse(&text) {
                     Some(q) => {
@@ -245,7 +250,7 @@ impl<'a> Walker<'a> {
             }
         };
         if !fits {
-            return self.wrong(value, ty);
+            return self.wrong(value, ty, Some(at));
         }
         if let (Scalar::Int32 | Scalar::Int64, Some(i)) = (scalar, integer(value))
             && value.is_f64()
@@ -285,9 +290,23 @@ fn check_base64(text: &str) -> Result<(), usize> {
     Ok(())
 }
 
+/// Why a time is none. Of micro times, the fraction must have all its digits.
+fn unreadable_time(text: &str, micro: bool) -> String {
+    let layout = if micro { "2006-01-02T15:04:05.000000Z07:00" } else { "2006-01-02T15:04:05Z07:00" };
+    let readable = text.parse::<jiff::Timestamp>().is_ok();
+    match text.find('.').filter(|_| readable).and_then(|at| text.get(at..)) {
+        Some(rest) => format!("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as \".000000\""),
+        None => format!("parsing time {text:?} as {layout:?}: cannot parse {text:?} as \"2006\""),
+    }
+}
+
 /// RFC 3339 in UTC, to the second or microsecond.
 fn normal_time(text: &str, micro: bool) -> Option<String> {
     let time: jiff::Timestamp = text.parse().ok()?;
+    let digits = |t: &str| t.bytes().take_while(u8::is_ascii_digit).count();
+    if micro && text.split_once('.').is_some_and(|(_, fraction)| digits(fraction) < 6) {
+        return None;
+    }
     if micro {
         let time = jiff::Timestamp::from_microsecond(time.as_microsecond()).ok()?;
         Some(format!("{}", time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ")))

@@ -37,19 +37,20 @@
 //!
 //! # Differences from a real server
 //!
-//! - Messages that print Go's internal types: an immutable job template is shown as its JSON, and the refusal to change
-//!   other fields of a pod comes without the difference.
-//! - No admission plugins but namespace life cycle and defaults, no webhooks, no quotas, no aggregation: admission
-//!   policies and `APIService`s are stored and do nothing. Conversion webhooks of custom resources are not called.
+//! - Of the admission plugins, those for namespaces' life cycle, priorities, tolerations, limit ranges, runtime and
+//!   default classes and the protection of storage in use; no webhooks, no quotas, no service accounts' tokens in pods,
+//!   no aggregation: admission policies and `APIService`s are stored and do nothing. Conversion webhooks of custom
+//!   resources are not called.
+//! - Time zones of cron jobs and the expressions of admission policies are not looked into.
 //! - No container ever runs: logs, exec and the like are refused. Workloads are simulated only when
 //!   [asked for](ApiServer::simulate); cron jobs, autoscalers, disruption budgets and endpoints are not.
 //! - `/openapi/v3` has schemas and the operations clients look for, not every operation; there is no `/openapi/v2`.
 //! - Protocol buffers are read, never written. Tokens of service accounts are no JSON web tokens.
 //! - No storage but memory.
 
+mod admission;
 mod allocate;
 mod auth;
-mod base64;
 mod calls;
 mod clock;
 mod cluster;
@@ -69,6 +70,7 @@ mod patch;
 mod quantity;
 mod registry;
 mod requests;
+mod schedule;
 mod schema;
 mod selector;
 mod snapshot;
@@ -203,6 +205,22 @@ impl ApiServer {
         let namespaces = ["default", "kube-system", "kube-public", "kube-node-lease"]
             .into_iter()
             .map(|name| serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+        let priorities = [
+            (
+                "system-node-critical",
+                2_000_001_000_i64,
+                "Used for system critical pods that must not be moved from their current node.",
+            ),
+            (
+                "system-cluster-critical",
+                2_000_000_000,
+                "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+            ),
+        ];
+        let priorities = priorities.into_iter().map(|(name, value, description)| {
+            serde_json::json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+                "metadata": {"name": name}, "value": value, "description": description})
+        });
         let now = self.inner.clock.stamp();
         let options = verbs::WriteOptions {
             dry_run: false,
@@ -212,7 +230,7 @@ impl ApiServer {
             duplicates: Vec::new(),
         };
         let mut state = self.lock();
-        for object in namespaces.chain(auth::bootstrap()) {
+        for object in namespaces.chain(priorities).chain(auth::bootstrap()) {
             let text = |key: &str| object.get(key).and_then(serde_json::Value::as_str).unwrap_or("").to_owned();
             let (version, kind) = (text("apiVersion"), text("kind"));
             let (group, version) = version.split_once('/').unwrap_or(("", &version));

@@ -61,6 +61,16 @@ impl Quantity {
         Some(Quantity { nanos: if negative { -nanos } else { nanos }, format })
     }
 
+    /// Whether the value is nothing.
+    pub(crate) fn is_zero(self) -> bool {
+        self.nanos == 0
+    }
+
+    /// Whether the value is whole.
+    pub(crate) fn is_integer(self) -> bool {
+        self.nanos % NANO == 0
+    }
+
     /// Whether the value is below zero.
     pub(crate) fn is_negative(self) -> bool {
         self.nanos < 0

@@ -11,7 +11,11 @@ use super::verbs::{DeleteOptions, Deleted, ListOptions, Listed, Patch, State, Ta
 use super::watch::{WatchOptions, Watcher};
 
 impl ApiServer {
-    fn change<T>(&self, now: &Arc<str>, f: impl FnOnce(&mut State) -> Result<T, Status>) -> Result<T, Status> {
+    pub(crate) fn change<T>(
+        &self,
+        now: &Arc<str>,
+        f: impl FnOnce(&mut State) -> Result<T, Status>,
+    ) -> Result<T, Status> {
         let mut state = self.lock();
         let done = f(&mut state);
         state.settle(now);
@@ -29,7 +33,7 @@ impl ApiServer {
     pub(crate) fn list(&self, target: &Target, mut options: ListOptions, call: &Call) -> Result<Listed, Status> {
         let state = self.lock();
         if let (Some(changes), None, None) = (call.stale, &options.continue_token, options.resource_version) {
-            let oldest = state.store.table(&target.resource.key()).map_or(0, |table| table.compacted());
+            let oldest = state.store.table(target.resource.key()).map_or(0, |table| table.compacted());
             options.resource_version = Some(state.store.revision().saturating_sub(changes).max(oldest));
             options.exact = true;
         }
@@ -47,7 +51,7 @@ impl ApiServer {
         object: Fields,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
-        if let Some(answer) = reviews::answer(self, user, target, &object) {
+        if let Some(answer) = reviews::answer(self, user, target, &object, options.dry_run) {
             return Ok(Written { object: Arc::new(answer?), created: true, warnings: Vec::new() });
         }
         self.change(&options.now, |state| {

@@ -42,7 +42,7 @@ impl LabelSelector {
             return Ok(LabelSelector(out));
         }
         loop {
-            out.push(p.requirement()?);
+            out.push(p.requirement().map_err(|e| format!("unable to parse requirement: {e}"))?);
             match p.next() {
                 None => break,
                 Some(Token::Symbol(",")) => match p.peek() {
@@ -81,10 +81,16 @@ impl LabelSelector {
     }
 
     pub(crate) fn matches(&self, object: &Fields) -> bool {
-        if self.0.is_empty() {
-            return true;
-        }
-        let labels = object.get("metadata").and_then(|m| m.get("labels")).and_then(Value::as_object);
+        self.0.is_empty()
+            || self.chooses(object.get("metadata").and_then(|m| m.get("labels")).and_then(Value::as_object))
+    }
+
+    /// Whether an object with these labels is selected.
+    pub(crate) fn matches_labels(&self, labels: &Fields) -> bool {
+        self.chooses(Some(labels))
+    }
+
+    fn chooses(&self, labels: Option<&Fields>) -> bool {
         self.0.iter().all(|r| {
             let value = labels.and_then(|l| l.get(&r.key)).and_then(Value::as_str);
             match (&r.operator, value) {
@@ -267,11 +273,11 @@ impl FieldSelector {
         self.0.is_empty()
     }
 
-    /// Reads a selector and checks that each path may be selected on.
+    /// Reads a selector and checks that each path may be selected on. `also` are the fields of a custom resource.
     ///
     /// # Errors
     /// A term that is none, or a path that the kind does not support.
-    pub(crate) fn parse(text: &str, kind: &str, group: &str, also: &[String]) -> Result<Self, Status> {
+    pub(crate) fn parse(text: &str, kind: &str, group: &str, also: Option<&[String]>) -> Result<Self, Status> {
         let mut out = Vec::new();
         for term in split_terms(text) {
             if term.is_empty() {
@@ -288,8 +294,11 @@ impl FieldSelector {
             out.push((path.to_owned(), equal, value));
         }
         for (path, _, _) in &out {
-            if !selectable(group, kind, path) && !also.contains(path) {
-                return Err(Status::bad_request(unsupported(group, kind, path)));
+            if !selectable(group, kind, path) && !also.is_some_and(|a| a.contains(path)) {
+                return Err(Status::bad_request(match also {
+                    Some(_) => format!("field label not supported: {path}"),
+                    None => unsupported(group, kind, path),
+                }));
             }
         }
         Ok(FieldSelector(out))

@@ -233,6 +233,18 @@ impl FieldError {
         Self::new(field, "FieldValueNotSupported", message)
     }
 
+    /// As [`not_supported`](Self::not_supported), with the value shown as given.
+    pub(crate) fn not_supported_shown(field: impl Into<String>, shown: &str, supported: &[&str]) -> Self {
+        let supported: Vec<String> = supported.iter().map(|s| format!("{s:?}")).collect();
+        let message = format!("Unsupported value: {shown}: supported values: {}", supported.join(", "));
+        Self::new(field, "FieldValueNotSupported", message)
+    }
+
+    /// As [`duplicate`](Self::duplicate), with the value shown as given.
+    pub(crate) fn duplicate_shown(field: impl Into<String>, shown: &str) -> Self {
+        Self::new(field, "FieldValueDuplicate", format!("Duplicate value: {shown}"))
+    }
+
     pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
         Self::new(field, "FieldValueDuplicate", format!("Duplicate value: {}", show(value)))
     }

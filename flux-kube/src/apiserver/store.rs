@@ -13,7 +13,6 @@ use super::registry::ResourceKey;
 pub(crate) struct Record {
     pub(crate) object: Arc<Fields>,
     pub(crate) managers: Managers,
-    pub(crate) revision: u64,
     /// The configuration whose apply was found to change nothing, and by whom: asked again, the answer is the same.
     pub(crate) settled: std::sync::Mutex<Option<Settled>>,
 }
@@ -34,6 +33,11 @@ impl Record {
 
     pub(crate) fn meta_str(&self, key: &str) -> &str {
         self.meta(key).and_then(serde_json::Value::as_str).unwrap_or("")
+    }
+
+    /// When it was stored.
+    pub(crate) fn revision(&self) -> u64 {
+        self.meta_str("resourceVersion").parse().unwrap_or_default()
     }
 }
 
@@ -302,7 +306,7 @@ fn stamped(object: &mut Fields, managers: Managers, revision: u64) -> Arc<Record
         meta.insert("resourceVersion".into(), revision.to_string().into());
     }
     let object = Arc::new(std::mem::take(object));
-    Arc::new(Record { object, managers, revision, settled: std::sync::Mutex::new(None) })
+    Arc::new(Record { object, managers, settled: std::sync::Mutex::new(None) })
 }
 
 /// The uids of an object's owners.

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::fields::{FieldSet, Fields, decode_fields, no_fields};
@@ -63,7 +65,9 @@ fn has_generation(resource: &Resource) -> bool {
 fn same_generation(resource: &Resource, new: &Fields, old: &Fields) -> bool {
     if resource.custom.is_none() && (new.contains_key("spec") || old.contains_key("spec")) {
         // A rollout may depend on the annotations of a deployment.
-        let annotations = |o: &Fields| o.get("metadata").and_then(|m| m.get("annotations")).cloned();
+        fn annotations(o: &Fields) -> Option<&Value> {
+            o.get("metadata").and_then(|m| m.get("annotations"))
+        }
         let same = resource.group != "apps" || resource.kind != "Deployment" || annotations(new) == annotations(old);
         return same && new.get("spec") == old.get("spec");
     }
@@ -80,8 +84,8 @@ fn metadata(object: &mut Fields) -> Option<&mut Fields> {
 }
 
 /// Before a create: status is reset, the first generation counted.
-pub(crate) fn prepare_create(resource: &Resource, object: &mut Fields) {
-    if resource.has_status() && resource.kind != "Namespace" {
+pub(crate) fn prepare_create(resource: &Resource, object: &mut Fields, now: &str) {
+    if resource.has_status() && !matches!(resource.kind.as_str(), "Namespace" | "Node") {
         if resource.custom.is_some() {
             object.shift_remove("status");
         } else if object.contains_key("status") {
@@ -101,7 +105,13 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Fields) {
                 }
             }
         }
-        ("", "Pod") => pod(object),
+        ("", "Pod") => pod(object, now),
+        ("", "PersistentVolume") => phase_changed(object, now),
+        ("", "PersistentVolumeClaim") => {
+            if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+                super::defaults::data_sources(spec);
+            }
+        }
         ("apps", "DaemonSet") => template_generation(object, 1),
         ("apiextensions.k8s.io", _) => definition(object),
         _ => {}
@@ -113,13 +123,20 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Fields) {
     }
 }
 
+/// A volume remembers when its phase last changed.
+fn phase_changed(object: &mut Fields, now: &str) {
+    if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
+        status.insert("lastPhaseTransitionTime".into(), json!(now));
+    }
+}
+
 /// `stringData` is written only: it ends up in `data`, encoded.
 pub(crate) fn string_data(object: &mut Fields) {
     if let Some(Value::Object(plain)) = object.shift_remove("stringData") {
         let data = object.entry("data").or_insert_with(|| json!({}));
         if let Some(data) = data.as_object_mut() {
             for (key, value) in plain {
-                data.insert(key, json!(super::base64::encode(value.as_str().unwrap_or("").as_bytes())));
+                data.insert(key, json!(STANDARD.encode(value.as_str().unwrap_or(""))));
             }
         }
     }
@@ -129,6 +146,7 @@ fn initial_status(resource: &Resource) -> Value {
     match (resource.group.as_str(), resource.kind.as_str()) {
         ("", "Pod") => json!({"phase": "Pending"}),
         ("", "PersistentVolume" | "PersistentVolumeClaim") => json!({"phase": "Pending"}),
+        ("storage.k8s.io", "VolumeAttachment") => json!({"attached": false}),
         ("", "Service") | ("networking.k8s.io", "Ingress") => json!({"loadBalancer": {}}),
         ("", "ReplicationController") | ("apps", "ReplicaSet") => json!({"replicas": 0}),
         ("apps", "StatefulSet") => json!({"availableReplicas": 0, "replicas": 0}),
@@ -144,7 +162,7 @@ fn initial_status(resource: &Resource) -> Value {
 }
 
 /// Before an update: what the endpoint may not change is put back, the generation counted.
-pub(crate) fn prepare_update(resource: &Resource, subresource: &str, object: &mut Fields, old: &Fields) {
+pub(crate) fn prepare_update(resource: &Resource, subresource: &str, object: &mut Fields, old: &Fields, now: &str) {
     let keep = |object: &mut Fields, key: &str| match old.get(key) {
         Some(value) => {
             object.insert(key.to_owned(), value.clone());
@@ -180,9 +198,23 @@ pub(crate) fn prepare_update(resource: &Resource, subresource: &str, object: &mu
                 }
             }
         }
-        "finalize" => keep(object, "status"),
+        "finalize" | "ephemeralcontainers" | "resize" => keep(object, "status"),
         "" if resource.has_status() => keep(object, "status"),
         _ => {}
+    }
+    if resource.kind == "PersistentVolumeClaim"
+        && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
+    {
+        super::defaults::data_sources(spec);
+    }
+    if resource.kind == "PersistentVolume" && subresource == "status" {
+        let phase = |o: &Fields| o.get("status").and_then(|s| s.get("phase")).cloned();
+        if phase(object) != phase(old) {
+            phase_changed(object, now);
+        }
+    }
+    if resource.kind == "Service" && resource.group.is_empty() && subresource.is_empty() {
+        super::allocate::carry_over(object, old);
     }
     if resource.kind == "CustomResourceDefinition" && subresource.is_empty() {
         stored_versions(object);
@@ -237,33 +269,26 @@ pub(crate) fn template_generation(object: &mut Fields, count: i64) {
     }
 }
 
-/// What a pod gets before it is stored: its class, and what admission adds.
-fn pod(object: &mut Fields) {
+/// What a pod gets before it is stored: its class, and why it is not scheduled yet.
+fn pod(object: &mut Fields, now: &str) {
     let class = quality(object);
+    let gates = object.get("spec").and_then(|s| s.get("schedulingGates")).and_then(Value::as_array);
+    let gated = gates.is_some_and(|g| !g.is_empty());
     if let Some(status) = object.entry("status").or_insert_with(|| json!({})).as_object_mut() {
         status.insert("qosClass".into(), json!(class));
-    }
-    let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    if !spec.contains_key("priority") {
-        spec.insert("priority".into(), json!(0));
-        spec.insert("preemptionPolicy".into(), json!("PreemptLowerPriority"));
-    }
-    let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
-    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
-        if let Some(list) = tolerations.as_array_mut() {
-            let has = list.iter().any(|t| {
-                let text = |k: &str| t.get(k).and_then(Value::as_str).unwrap_or("");
-                (text("key") == key || text("key").is_empty()) && matches!(text("effect"), "NoExecute" | "")
-            });
-            if !has {
-                list.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
-            }
+        if gated {
+            status.insert(
+                "conditions".into(),
+                json!([{"type": "PodScheduled", "status": "False", "lastProbeTime": null, "lastTransitionTime": now,
+                    "reason": "SchedulingGated",
+                    "message": "Scheduling is blocked due to non-empty scheduling gates"}]),
+            );
         }
     }
 }
 
 /// The quality of service a pod's resources ask for.
-fn quality(object: &Fields) -> &'static str {
+pub(crate) fn quality(object: &Fields) -> &'static str {
     let spec = object.get("spec");
     let containers = spec.and_then(|s| s.get("containers")).and_then(Value::as_array).into_iter().flatten();
     let (mut any, mut all) = (false, true);
@@ -312,7 +337,12 @@ pub(crate) fn job_selector(object: &mut Fields, uid: &str) {
     {
         meta.insert("labels".into(), labels.clone());
     }
-    spec.insert("selector".into(), json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));
+    let selector = spec.entry("selector").or_insert_with(|| json!({}));
+    if let Some(selector) = selector.as_object_mut()
+        && let Some(labels) = selector.entry("matchLabels").or_insert_with(|| json!({})).as_object_mut()
+    {
+        labels.insert("batch.kubernetes.io/controller-uid".into(), json!(uid));
+    }
     // A job without labels of its own has those of its pods, and shares them.
     if let Some(meta) = metadata(object)
         && meta.get("labels").is_none_or(|own| *own == template_labels)

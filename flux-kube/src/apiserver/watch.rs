@@ -64,7 +64,7 @@ impl Watcher {
     pub(crate) fn begin(server: &ApiServer, target: Target, options: WatchOptions) -> Result<Watcher, Status> {
         let mut state = server.lock();
         let current = state.store.revision();
-        let key = target.resource.key();
+        let key = target.resource.key().clone();
         let from = options.from.filter(|v| *v > 0);
         let mut ready = VecDeque::new();
         if let Some(from) = from
@@ -177,7 +177,7 @@ impl Watcher {
     /// Takes over what happened since the cursor.
     fn collect(&mut self) {
         let state = self.server.lock();
-        let Some(table) = state.store.table(&self.target.resource.key()) else { return };
+        let Some(table) = state.store.table(self.target.resource.key()) else { return };
         let current = state.store.revision();
         let Some(events) = table.since(self.cursor) else {
             self.ready.push_back(Change::Error(too_old(self.cursor, current)));

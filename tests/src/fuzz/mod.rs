@@ -5,6 +5,7 @@
 //! `tests/fuzz` searches for hours, guided by coverage; the test `fuzz` replays the committed seeds and seeded mutations of
 //! them in every test run.
 
+mod apiserver;
 mod cel;
 mod git;
 mod helm;
@@ -28,6 +29,7 @@ pub struct Target {
 
 /// Every target, by name.
 pub const TARGETS: &[Target] = &[
+    Target { name: "apiserver", run: apiserver::requests },
     Target { name: "cel", run: cel::evaluate },
     Target { name: "git_references", run: git::references },
     Target { name: "git_signature", run: git::signature },

@@ -7,7 +7,7 @@ use crate::apiserver::ApiServer;
 use crate::apiserver::fields::Fields;
 use crate::apiserver::registry::ResourceKey;
 use crate::apiserver::status::{FieldError, Status};
-use crate::apiserver::verbs::Target;
+use crate::apiserver::verbs::{DeleteOptions, Target};
 
 fn text(v: Option<&Value>, key: &str) -> String {
     v.and_then(|v| v.get(key)).and_then(Value::as_str).unwrap_or("").to_owned()
@@ -19,6 +19,7 @@ pub(crate) fn answer(
     user: &User,
     target: &Target,
     object: &Fields,
+    dry_run: bool,
 ) -> Option<Result<Fields, Status>> {
     let resource = &target.resource;
     let spec = object.get("spec");
@@ -40,8 +41,10 @@ pub(crate) fn answer(
             None => json!({"user": {}, "error": "token is not known"}),
         },
         ("", "ServiceAccount") if target.subresource == "token" => return Some(token(server, target, object)),
-        ("", "Pod") if target.subresource == "eviction" => return Some(evict(server, target)),
-        ("", "Pod") if target.subresource == "binding" => return Some(bind(server, target, object)),
+        ("", "Pod") if matches!(target.subresource.as_str(), "binding" | "eviction") => {
+            return Some(act(server, target, object, dry_run));
+        }
+        ("", "Binding") => return Some(act(server, target, object, dry_run)),
         _ => return None,
     };
     let mut out = Fields::new();
@@ -101,16 +104,22 @@ fn token(server: &ApiServer, target: &Target, object: &Fields) -> Result<Fields,
     state.find(&Target { subresource: String::new(), ..target.clone() })?;
     let spec = object.get("spec");
     let seconds = spec.and_then(|s| s.get("expirationSeconds")).and_then(Value::as_i64).unwrap_or(3600);
-    let given = spec.and_then(|s| s.get("audiences")).filter(|a| a.as_array().is_some_and(|a| !a.is_empty()));
-    let audiences = given.cloned().unwrap_or_else(|| json!(["https://kubernetes.default.svc"]));
     if seconds < 600 {
-        let error = FieldError::invalid(
-            "spec.expirationSeconds",
-            &seconds.into(),
-            "may not specify a duration less than 10 minutes",
-        );
+        let why = "may not specify a duration less than 10 minutes";
+        let error = FieldError::invalid("spec.expirationSeconds", &json!(seconds), why);
         return Err(Status::invalid("authentication.k8s.io", "TokenRequest", "", &[error]));
     }
+    let bound = spec.and_then(|s| s.get("boundObjectRef")).filter(|b| !b.is_null());
+    if let Some(bound) = bound {
+        let plural = format!("{}s", text(Some(bound), "kind").to_lowercase());
+        let at = format!("{}/{}", target.namespace, text(Some(bound), "name"));
+        if state.store.get(&ResourceKey::new("", &plural), &at).is_none() {
+            return Err(Status::not_found("", &plural, &text(Some(bound), "name")));
+        }
+    }
+    let audiences = spec.and_then(|s| s.get("audiences")).filter(|a| a.as_array().is_some_and(|a| !a.is_empty()));
+    let audiences = audiences.cloned().unwrap_or_else(|| json!(["https://kubernetes.default.svc"]));
+    let bound = bound.cloned().unwrap_or(Value::Null);
     let name = format!("system:serviceaccount:{}:{}", target.namespace, target.name);
     let token = format!("{}.{}.{}", state.ids.suffix(24), state.ids.suffix(24), state.ids.suffix(24));
     let until = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(now);
@@ -120,64 +129,27 @@ fn token(server: &ApiServer, target: &Target, object: &Fields) -> Result<Fields,
     out.insert("kind".into(), json!("TokenRequest"));
     out.insert("apiVersion".into(), json!("authentication.k8s.io/v1"));
     out.insert("metadata".into(), json!({"name": target.name, "namespace": target.namespace}));
-    out.insert("spec".into(), json!({"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": null}));
+    out.insert("spec".into(), json!({"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": bound}));
     let until = until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     out.insert("status".into(), json!({"token": token, "expirationTimestamp": until}));
     Ok(out)
 }
 
-/// Puts a pod on a node, once.
-fn bind(server: &ApiServer, target: &Target, binding: &Fields) -> Result<Fields, Status> {
-    let node = text(binding.get("target"), "name");
-    if node.is_empty() {
-        let error = FieldError::required("target.name", "");
-        return Err(Status::invalid("", "Binding", &target.name, &[error]));
-    }
-    let now = server.inner.clock.stamp();
-    let mut state = server.lock();
-    let pod = state.find(&Target { subresource: String::new(), ..target.clone() })?;
-    let on = pod.object.get("spec").and_then(|s| s.get("nodeName")).and_then(Value::as_str).unwrap_or("");
-    if !on.is_empty() {
-        let why = format!("pod {} is already assigned to node {on:?}", target.name);
-        return Err(Status::conflict("", "pods/binding", &target.name, &why));
-    }
-    state.bind_pod(&(target.resource.key(), target.key()), &node, &now);
-    state.settle(&now);
-    Ok(success())
-}
-
-fn success() -> Fields {
-    Fields::from_iter([
-        ("kind".to_owned(), json!("Status")),
-        ("apiVersion".to_owned(), json!("v1")),
-        ("metadata".to_owned(), json!({})),
-        ("status".to_owned(), json!("Success")),
-        ("code".to_owned(), json!(201)),
-    ])
-}
-
-/// Evicts a pod, unless a disruption budget that has nothing left to give covers it.
-fn evict(server: &ApiServer, target: &Target) -> Result<Fields, Status> {
-    use crate::apiserver::selector::LabelSelector;
-    let pod = Target { subresource: String::new(), ..target.clone() };
-    {
-        let state = server.lock();
-        let object = state.find(&pod)?.object.clone();
-        let prefix = format!("{}/", target.namespace);
-        let key = ResourceKey::new("policy", "poddisruptionbudgets");
-        for (_, budget) in state.store.table(&key).into_iter().flat_map(|t| t.range(&prefix)) {
-            let selector = budget.object.get("spec").and_then(|s| s.get("selector")).cloned().unwrap_or(json!({}));
-            let left = budget.object.get("status").and_then(|s| s.get("disruptionsAllowed")).and_then(Value::as_i64);
-            if LabelSelector::from_object(&selector).matches(&object) && left.unwrap_or(0) < 1 {
-                let message = "Cannot evict pod as it would violate the pod's disruption budget.";
-                return Err(Status::new(429, "TooManyRequests", message).with_empty_details());
-            }
+/// Puts a pod on a node, or takes it off one.
+fn act(server: &ApiServer, target: &Target, object: &Fields, dry_run: bool) -> Result<Fields, Status> {
+    let stamp = server.inner.clock.stamp();
+    server.change(&stamp, |state| {
+        if target.subresource != "eviction" {
+            return state.bind(target, object, &stamp);
         }
-    }
-    let options = crate::apiserver::verbs::DeleteOptions {
-        now: Some(server.inner.clock.now()),
-        ..crate::apiserver::verbs::DeleteOptions::default()
-    };
-    server.delete_object(&pod, &options)?;
-    Ok(success())
+        let given = object.get("deleteOptions");
+        let all = |v: &Value| v.as_array().is_some_and(|runs| runs.iter().any(|r| r == "All"));
+        let options = DeleteOptions {
+            now: Some(server.inner.clock.now()),
+            grace: given.and_then(|o| o.get("gracePeriodSeconds")).and_then(Value::as_i64),
+            dry_run: dry_run || given.and_then(|o| o.get("dryRun")).is_some_and(all),
+            ..DeleteOptions::default()
+        };
+        state.evict(target, object, &options, &stamp)
+    })
 }

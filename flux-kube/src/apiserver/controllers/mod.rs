@@ -4,6 +4,7 @@
 mod definitions;
 mod garbage;
 mod namespaces;
+mod protection;
 mod roles;
 
 use std::sync::Arc;
@@ -36,10 +37,11 @@ impl State {
     /// Looks at one write.
     fn look(&mut self, change: &Change, now: &Arc<str>) {
         let (resource, _) = &change.at;
-        match (resource.group.as_str(), resource.plural.as_str()) {
+        match (&*resource.group, &*resource.plural) {
             ("", "namespaces") => self.namespace_changed(change, now),
             ("apiextensions.k8s.io", "customresourcedefinitions") => self.definition_changed(change, now),
             ("rbac.authorization.k8s.io", "clusterroles") => self.cluster_role_changed(now),
+            ("" | "storage.k8s.io", _) => self.storage_changed(change, now),
             _ => {}
         }
         self.collect_garbage(change, now);

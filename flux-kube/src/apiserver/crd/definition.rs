@@ -36,7 +36,10 @@ pub(crate) fn check(object: &Fields, old: Option<&Fields>, errors: &mut Errors) 
         if value.is_empty() {
             errors.push(FieldError::required(format!("spec.names.{key}"), ""));
         } else {
-            for why in names::label_1035_errors(&value.to_lowercase()) {
+            let mixed = key.to_lowercase().ends_with("kind");
+            let whys = names::label_1035_errors(&if mixed { value.to_lowercase() } else { value.to_owned() });
+            for why in whys {
+                let why = if mixed { format!("may have mixed case, but should otherwise match: {why}") } else { why };
                 errors.push(FieldError::invalid(format!("spec.names.{key}"), &value.into(), &why));
             }
         }
@@ -52,6 +55,19 @@ pub(crate) fn check(object: &Fields, old: Option<&Fields>, errors: &mut Errors) 
         errors.push(FieldError::not_supported("spec.scope", &scope.into(), &["Cluster", "Namespaced"]));
     }
     versions(object, spec, errors);
+    if spec.get("preserveUnknownFields") == Some(&Value::Bool(true)) {
+        let why =
+            "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
+        errors.push(FieldError::invalid("spec.preserveUnknownFields", &Value::Bool(true), why));
+    }
+    conversion(spec.get("conversion").unwrap_or(&empty), errors);
+    let approved = object.get("metadata").and_then(|m| m.get("annotations")).and_then(|a| a.get(APPROVED)).is_some();
+    if old.is_none() && !approved && (group.ends_with(".k8s.io") || group.ends_with(".kubernetes.io")) {
+        let why = format!(
+            "protected groups must have approval annotation {APPROVED:?}, see https://github.com/kubernetes/enhancements/pull/1111"
+        );
+        errors.push(FieldError::required(format!("metadata.annotations[{APPROVED}]"), &why));
+    }
     if let Some(old) = old {
         let before = old.get("spec").unwrap_or(&empty);
         let mut frozen = |path: &str, new: &Value, old: &Value| {
@@ -71,6 +87,85 @@ pub(crate) fn check(object: &Fields, old: Option<&Fields>, errors: &mut Errors) 
     }
 }
 
+/// The annotation that a definition in one of the project's own groups needs.
+const APPROVED: &str = "api-approved.kubernetes.io";
+
+fn conversion(conversion: &Value, errors: &mut Errors) {
+    match text(conversion, "strategy") {
+        "" | "None" => {}
+        "Webhook" => {
+            let webhook = conversion.get("webhook");
+            if webhook.and_then(|w| w.get("clientConfig")).is_none() {
+                let why = "required when strategy is set to Webhook";
+                errors.push(FieldError::required("spec.conversion.webhookClientConfig", why));
+            }
+            let versions = webhook.and_then(|w| w.get("conversionReviewVersions")).and_then(Value::as_array);
+            if versions.is_none_or(Vec::is_empty) {
+                errors.push(FieldError::required("spec.conversion.conversionReviewVersions", ""));
+            }
+        }
+        other => {
+            let known = ["None", "Webhook"];
+            errors.push(FieldError::not_supported("spec.conversion.strategy", &other.into(), &known));
+        }
+    }
+}
+
+/// A path such as `.spec.replicas`.
+fn simple_path(field: String, path: &str, errors: &mut Errors) {
+    if path.is_empty() {
+        errors.push(FieldError::required(field, ""));
+    } else if !path.starts_with('.') {
+        errors.push(FieldError::invalid(field, &path.into(), "must be a simple json path starting with ."));
+    }
+}
+
+/// The printer columns, the scale and the selectable fields of a version, under the path that names them.
+fn extras(path: &str, v: &Value, schema: &Value, errors: &mut Errors) {
+    const TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
+    const FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
+    let list = |key: &str| v.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for (i, column) in list("additionalPrinterColumns").iter().enumerate() {
+        let path = format!("{path}.additionalPrinterColumns[{i}]");
+        if text(column, "name").is_empty() {
+            errors.push(FieldError::required(format!("{path}.name"), ""));
+        }
+        let must = format!("must be one of {}", TYPES.join(","));
+        match text(column, "type") {
+            "" => errors.push(FieldError::required(format!("{path}.type"), &must)),
+            kind if !TYPES.contains(&kind) => {
+                errors.push(FieldError::invalid(format!("{path}.type"), &kind.into(), &must));
+            }
+            _ => {}
+        }
+        let format = text(column, "format");
+        if !format.is_empty() && !FORMATS.contains(&format) {
+            let must = format!("must be one of {}", FORMATS.join(","));
+            errors.push(FieldError::invalid(format!("{path}.format"), &format.into(), &must));
+        }
+        simple_path(format!("{path}.JSONPath"), text(column, "jsonPath"), errors);
+    }
+    if let Some(scale) = v.get("subresources").and_then(|s| s.get("scale")) {
+        for key in ["specReplicasPath", "statusReplicasPath"] {
+            simple_path(format!("{path}.subresources.scale.{key}"), text(scale, key), errors);
+        }
+    }
+    for (i, selectable) in list("selectableFields").iter().enumerate() {
+        let at = text(selectable, "jsonPath");
+        let field = format!("{path}.selectableFields[{i}].jsonPath");
+        let Some(rest) = at.strip_prefix('.') else {
+            let why = format!("is an invalid path: expected [ or . but got: {at}");
+            errors.push(FieldError::invalid(field, &at.into(), &why));
+            continue;
+        };
+        let found = rest.split('.').try_fold(schema, |s, part| s.get("properties")?.get(part));
+        if found.is_none() {
+            let why = "is an invalid path: does not refer to a valid field";
+            errors.push(FieldError::invalid(field, &at.into(), why));
+        }
+    }
+}
+
 fn versions(object: &Fields, spec: &Value, errors: &mut Errors) {
     let all = spec.get("versions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let storage: Vec<&str> =
@@ -83,20 +178,23 @@ fn versions(object: &Fields, spec: &Value, errors: &mut Errors) {
         let why = "must have exactly one version marked as storage version";
         errors.push(FieldError::invalid_shown("spec.versions", &shown.to_string(), why));
     }
-    let mut seen: Vec<&str> = Vec::new();
     for (i, v) in all.iter().enumerate() {
         let name = text(v, "name");
         for why in names::label_1035_errors(name) {
             errors.push(FieldError::invalid(format!("spec.versions[{i}].name"), &name.into(), &why));
+            if i == 0 {
+                errors.push(FieldError::invalid("spec.version", &name.into(), &why));
+            }
         }
-        if seen.contains(&name) {
-            errors.push(FieldError::invalid(
-                format!("spec.versions[{i}].name"),
-                &name.into(),
-                "must contain unique version names",
-            ));
-        }
-        seen.push(name);
+    }
+    let twice = all.iter().enumerate().any(|(i, v)| all.iter().take(i).any(|o| text(o, "name") == text(v, "name")));
+    if twice {
+        let shown = Value::Array(all.iter().map(|v| internal_version(v, shared)).collect());
+        errors.push(FieldError::invalid_shown(
+            "spec.versions",
+            &shown.to_string(),
+            "must contain unique version names",
+        ));
     }
     for (i, v) in all.iter().enumerate() {
         let own = format!("spec.versions[{i}].schema.openAPIV3Schema");
@@ -116,6 +214,18 @@ fn versions(object: &Fields, spec: &Value, errors: &mut Errors) {
             errors.push(FieldError::invalid(format!("{path}.type"), &kind.into(), why));
         }
         node(&schema, &path, 0, errors);
+        metadata_schema(&schema, &path, errors);
+    }
+    for (i, v) in all.iter().enumerate() {
+        // What all versions share is named as a whole, as the schema is.
+        let alike = all.iter().all(|o| {
+            ["additionalPrinterColumns", "subresources", "selectableFields"].iter().all(|k| o.get(*k) == v.get(*k))
+        });
+        if alike && i > 0 {
+            break;
+        }
+        let path = if alike { "spec".to_owned() } else { format!("spec.versions[{i}]") };
+        extras(&path, v, &schema(v).unwrap_or(Value::Null), errors);
     }
     let status = object.get("status").unwrap_or(&Value::Null);
     let stored = status.get("storedVersions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -157,6 +267,40 @@ fn internal_version(v: &Value, shared: bool) -> Value {
     Value::Object(out)
 }
 
+/// Of metadata a schema may only bound the names.
+fn metadata_schema(schema: &Value, path: &str, errors: &mut Errors) {
+    let Some(meta) = schema.get("properties").and_then(|p| p.get("metadata")) else { return };
+    let properties = meta.get("properties").and_then(Value::as_object);
+    if properties.is_some_and(|p| p.keys().any(|k| k != "name" && k != "generateName")) {
+        let why = "must not specify anything other than name and generateName, but metadata is implicitly specified";
+        errors.push(FieldError::forbidden(format!("{path}.properties[metadata]"), why));
+    }
+}
+
+/// What stands below `allOf` and the like may only add value validations.
+fn value_validation(s: &Value, path: &str, depth: usize, errors: &mut Errors) {
+    if depth > MAX_DEPTH {
+        return;
+    }
+    const STRUCTURE: [&str; 5] = ["type", "default", "title", "description", "additionalProperties"];
+    let bare = s.get("x-kubernetes-int-or-string").is_some();
+    for key in STRUCTURE.iter().filter(|k| s.get(**k).is_some() && !(bare && **k == "type")) {
+        errors.push(FieldError::forbidden(format!("{path}.{key}"), "must be empty to be structural"));
+    }
+    for (key, property) in s.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        value_validation(property, &format!("{path}.properties[{key}]"), depth + 1, errors);
+    }
+    if let Some(items) = s.get("items").filter(|i| i.is_object()) {
+        value_validation(items, &format!("{path}.items"), depth + 1, errors);
+    }
+}
+
+/// The first value below `v` that the schema does not know, if any.
+fn has_unknown(s: &Structural, v: &Value) -> bool {
+    let mut v = v.clone();
+    v.as_object_mut().is_some_and(|fields| !s.prune_part(fields).is_empty())
+}
+
 const MAX_DEPTH: usize = 64;
 
 /// A node of a schema must be structural, its defaults valid, its rules compile.
@@ -188,10 +332,35 @@ fn node(s: &Value, path: &str, depth: usize, errors: &mut Errors) {
         errors.push(FieldError::required(format!("{path}.items"), "must be specified"));
     }
     if let Some(pattern) = s.get("pattern").and_then(Value::as_str)
-        && regex::Regex::new(pattern).is_err()
+        && let Err(e) = regex::Regex::new(pattern)
     {
-        let why = "must be a valid regular expression, but isn't";
-        errors.push(FieldError::invalid(format!("{path}.pattern"), &pattern.into(), why));
+        let why = format!("must be a valid regular expression, but isn't: {}", go_regexp_error(pattern, &e));
+        errors.push(FieldError::invalid(format!("{path}.pattern"), &pattern.into(), &why));
+    }
+    for word in [
+        "$ref",
+        "definitions",
+        "dependencies",
+        "patternProperties",
+        "deprecated",
+        "discriminator",
+        "readOnly",
+        "writeOnly",
+        "xml",
+    ] {
+        if s.get(word).is_some() {
+            errors.push(FieldError::forbidden(format!("{path}.{word}"), &format!("{word} is not supported")));
+        }
+    }
+    for junctor in ["allOf", "anyOf", "oneOf"] {
+        // Integers or strings may be spelt out as such.
+        let parts = s.get(junctor).and_then(Value::as_array).into_iter().flatten();
+        for (i, part) in parts.enumerate().filter(|_| !flag("x-kubernetes-int-or-string")) {
+            value_validation(part, &format!("{path}.{junctor}[{i}]"), depth + 1, errors);
+        }
+    }
+    if let Some(not) = s.get("not").filter(|n| n.is_object()) {
+        value_validation(not, &format!("{path}.not"), depth + 1, errors);
     }
     if flag("uniqueItems") {
         let why = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
@@ -200,7 +369,11 @@ fn node(s: &Value, path: &str, depth: usize, errors: &mut Errors) {
     list_type(s, path, errors);
     if let Some(default) = s.get("default").filter(|d| !d.is_null()) {
         let mut found = Vec::new();
-        validate::value(&Structural::parse_part(s), default, "", &mut found);
+        let structural = Structural::parse_part(s);
+        if has_unknown(&structural, default) {
+            errors.push(FieldError::invalid(format!("{path}.default"), default, "must not have unknown fields"));
+        }
+        validate::value(&structural, default, "", &mut found);
         for mut e in found {
             e.field =
                 format!("{path}.default{}", if e.field.is_empty() { String::new() } else { format!(".{}", e.field) });
@@ -227,8 +400,30 @@ fn node(s: &Value, path: &str, depth: usize, errors: &mut Errors) {
     }
 }
 
+/// What is wrong with a pattern, in the words of Go's parser where they are known.
+fn go_regexp_error(pattern: &str, error: &regex::Error) -> String {
+    let text = error.to_string();
+    let what = if text.contains("unclosed group") {
+        "missing closing )"
+    } else if text.contains("unopened group") {
+        "unexpected )"
+    } else if text.contains("unclosed character class") {
+        "missing closing ]"
+    } else if text.contains("repetition operator missing") {
+        "missing argument to repetition operator"
+    } else {
+        "invalid or unsupported syntax"
+    };
+    format!("error parsing regexp: {what}: `{pattern}`")
+}
+
 fn list_type(s: &Value, path: &str, errors: &mut Errors) {
     let at = format!("{path}.x-kubernetes-list-type");
+    let kind = text(s, "type");
+    if s.get("x-kubernetes-list-type").is_some() && kind != "array" {
+        let why = "must be array if x-kubernetes-list-type is specified";
+        errors.push(FieldError::invalid(format!("{path}.type"), &kind.into(), why));
+    }
     let keys = s.get("x-kubernetes-list-map-keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let items = s.get("items");
     match s.get("x-kubernetes-list-type").and_then(Value::as_str) {
@@ -248,6 +443,11 @@ fn list_type(s: &Value, path: &str, errors: &mut Errors) {
         }
         Some("map") => {
             let path_keys = format!("{path}.x-kubernetes-list-map-keys");
+            let of = items.map_or("", |i| text(i, "type"));
+            if of != "object" {
+                let why = "must be object if parent array's x-kubernetes-list-type is map";
+                errors.push(FieldError::invalid(format!("{path}.items.type"), &of.into(), why));
+            }
             if keys.is_empty() {
                 errors.push(FieldError::required(path_keys, "must not be empty if x-kubernetes-list-type is map"));
                 return;
@@ -271,6 +471,6 @@ fn list_type(s: &Value, path: &str, errors: &mut Errors) {
                 }
             }
         }
-        Some(other) => errors.push(FieldError::not_supported(at, &other.into(), &["atomic", "map", "set"])),
+        Some(other) => errors.push(FieldError::not_supported(at, &other.into(), &["atomic", "set", "map"])),
     }
 }

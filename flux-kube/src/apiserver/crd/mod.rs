@@ -120,6 +120,7 @@ fn resource(spec: &Value, names: &Value, definition: &str, version: &Value, stor
     Resource {
         api_version: format!("{group}/{name}"),
         empty: std::sync::OnceLock::new(),
+        key: std::sync::OnceLock::new(),
         plural: text(names, "plural").to_owned(),
         singular: text(names, "singular").to_owned(),
         list_kind: text(names, "listKind").to_owned(),

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::rules::{self, Rule};
 use crate::apiserver::fields::Fields;
+use crate::apiserver::schema::{Schema, Type};
 
 const MAX_DEPTH: usize = 64;
 
@@ -27,6 +28,18 @@ pub(crate) struct Structural {
     pub(crate) rules: Vec<Rule>,
     /// Whether there are rules here or below.
     pub(crate) has_rules: bool,
+}
+
+fn prune_metadata(meta: &mut Fields, path: &str, unknown: &mut Vec<String>) {
+    let schema = Schema::built_in();
+    let Some(Type::Map(fields)) = schema.named("meta.v1.ObjectMeta").map(|ty| schema.get(ty)) else { return };
+    meta.retain(|key, _| {
+        let known = fields.field(key).is_some();
+        if !known {
+            unknown.push(format!("{path}.{key}"));
+        }
+        known
+    });
 }
 
 fn flag(v: &Value, key: &str) -> bool {
@@ -108,13 +121,24 @@ impl Structural {
         unknown
     }
 
+    /// As [`prune`](Self::prune), for a value that is part of an object.
+    pub(crate) fn prune_part(&self, value: &mut Fields) -> Vec<String> {
+        let mut unknown = Vec::new();
+        self.prune_map(value, "", false, &mut unknown);
+        unknown
+    }
+
     fn prune_map(&self, object: &mut Fields, path: &str, root: bool, unknown: &mut Vec<String>) {
         let mut gone = Vec::new();
         for (key, value) in object.iter_mut() {
+            let at = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             if (root || self.embedded) && matches!(key.as_str(), "apiVersion" | "kind" | "metadata") {
+                // The metadata of what is embedded is metadata.
+                if let (false, "metadata", Value::Object(meta)) = (root, key.as_str(), value) {
+                    prune_metadata(meta, &at, unknown);
+                }
                 continue;
             }
-            let at = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             if let Some(property) = self.properties.get(key) {
                 property.prune_value(value, &at, unknown);
             } else if let Some(additional) = &self.additional {
@@ -165,7 +189,7 @@ impl Structural {
         // A null that may not be, and has no default, is as if it were not there.
         if !self.properties.is_empty() {
             object.retain(|key, value| {
-                !value.is_null() || self.properties.get(key).is_none_or(|p| p.nullable || p.default.is_none())
+                !value.is_null() || self.properties.get(key).is_none_or(|p| p.nullable || p.preserve)
             });
         }
     }

@@ -91,9 +91,8 @@ impl Builder {
             _ if preserve || !has_fields => Some(deduced),
             _ => None,
         };
-        fields.sort_by(|a, b| a.name.cmp(&b.name));
         let atomic = s.get("x-kubernetes-map-type").and_then(Value::as_str) == Some("atomic");
-        Type::Map(Map { name: "".into(), atomic, fields, element })
+        Type::Map(Map::of(element, atomic).with_fields(fields))
     }
 
     fn list(&mut self, s: &Value, preserve: bool, deduced: TypeId, depth: usize) -> Type {

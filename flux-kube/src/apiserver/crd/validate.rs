@@ -1,5 +1,7 @@
 //! Value validation: what the schema of a custom resource demands of its values.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::structural::Structural;
@@ -76,6 +78,13 @@ fn map(schema: &Structural, fields: &Fields, path: &str, root: bool, errors: &mu
     for key in schema.raw.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
         if !fields.contains_key(key) {
             errors.push(FieldError::required(join(path, key), ""));
+        }
+    }
+    if schema.embedded && !path.is_empty() {
+        for key in ["apiVersion", "kind"] {
+            if fields.get(key).and_then(Value::as_str).is_none_or(str::is_empty) {
+                errors.push(FieldError::required(join(path, key), ""));
+            }
         }
     }
     for (key, v) in fields {
@@ -197,11 +206,12 @@ fn fits_format(format: &str, text: &str) -> bool {
         "date" => text.parse::<jiff::civil::Date>().is_ok(),
         "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
         "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
-        "byte" => text.len().is_multiple_of(4) && crate::apiserver::base64::decode(text).is_some(),
+        "byte" => STANDARD.decode(text).is_ok(),
         "uuid" | "uuid4" | "uuid3" | "uuid5" => {
             let hex = text.replace('-', "");
             hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit())
         }
+        "duration" => is_duration(text),
         "email" => text.split_once('@').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty()),
         "uri" => text.split_once(':').is_some_and(|(scheme, _)| !scheme.is_empty()) || text.starts_with('/'),
         "cidr" => {
@@ -209,6 +219,32 @@ fn fits_format(format: &str, text: &str) -> bool {
         }
         _ => true,
     }
+}
+
+/// Numbers with units, such as `1h30m` or `2 days`.
+fn is_duration(text: &str) -> bool {
+    const UNITS: [&str; 21] = [
+        "ns", "us", "µs", "ms", "s", "sec", "second", "seconds", "m", "min", "minute", "minutes", "h", "hr", "hour",
+        "hours", "d", "day", "days", "w", "weeks",
+    ];
+    let mut rest = text.trim().trim_start_matches(['+', '-']);
+    if rest == "0" {
+        return true;
+    }
+    let mut any = false;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, tail) = rest.split_at(digits);
+        let tail = tail.trim_start();
+        let end = tail.find(|c: char| c.is_ascii_digit() || c.is_whitespace()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(end);
+        if number.parse::<f64>().is_err() || !UNITS.contains(&unit) {
+            return false;
+        }
+        any = true;
+        rest = tail.trim_start();
+    }
+    any
 }
 
 fn number(s: &Value, n: f64, v: &Value, path: &str, errors: &mut Errors) {
@@ -238,7 +274,8 @@ fn number(s: &Value, n: f64, v: &Value, path: &str, errors: &mut Errors) {
     }
     let format = s.get("format").and_then(Value::as_str).unwrap_or("");
     if format == "int32" && v.as_i64().is_some_and(|i| i32::try_from(i).is_err()) {
-        errors.push(FieldError::invalid(path, v, &format!("{path} in body must be of type int32: {v}")));
+        let why = format!("Checked value must be of type integer with format int32 in {path}");
+        errors.push(FieldError::invalid("<nil>", &Value::from(""), &why));
     }
 }
 
@@ -249,25 +286,39 @@ fn combinations(s: &Value, v: &Value, path: &str, errors: &mut Errors) {
         value(&Structural::parse_part(schema), v, path, &mut found);
         found.is_empty()
     };
-    let mut refuse = |why: &str| {
-        let text = format!("{path} in body {why}");
-        let shown = if v.is_object() || v.is_array() { Value::from("") } else { v.clone() };
-        errors.push(FieldError::invalid(path, &shown, &text));
-    };
+    let mut why: Vec<String> = Vec::new();
+    // Of the alternative that came closest, why it is none.
+    let mut closest: Option<Errors> = None;
     if !all("allOf").iter().all(fits) {
-        refuse("must validate all the schemas (allOf)");
+        why.push("must validate all the schemas (allOf)".to_owned());
     }
     if !all("anyOf").is_empty() && !all("anyOf").iter().any(fits) {
-        refuse("must validate at least one schema (anyOf)");
+        why.push("must validate at least one schema (anyOf)".to_owned());
     }
     if !all("oneOf").is_empty() {
         match all("oneOf").iter().filter(|s| fits(s)).count() {
             1 => {}
-            0 => refuse("must validate one and only one schema (oneOf). Found none valid"),
-            n => refuse(&format!("must validate one and only one schema (oneOf). Found {n} valid alternatives")),
+            0 => {
+                why.push("must validate one and only one schema (oneOf). Found none valid".to_owned());
+                for s in all("oneOf") {
+                    let mut found = Vec::new();
+                    value(&Structural::parse_part(s), v, path, &mut found);
+                    if closest.as_ref().is_none_or(|c| found.len() < c.len()) {
+                        closest = Some(found);
+                    }
+                }
+            }
+            n => {
+                why.push(format!("must validate one and only one schema (oneOf). Found {n} valid alternatives"));
+            }
         }
     }
     if s.get("not").is_some_and(fits) {
-        refuse("must not validate the schema (not)");
+        why.push("must not validate the schema (not)".to_owned());
     }
+    // The library tells of these without saying where; only the message knows.
+    for why in why {
+        errors.push(FieldError::invalid("<nil>", &Value::from(""), &format!("{path:?} {why}")));
+    }
+    errors.extend(closest.into_iter().flatten());
 }

@@ -6,11 +6,11 @@ use super::{each, set};
 use crate::apiserver::fields::Fields;
 
 pub(super) fn spec(spec: &mut Fields) {
-    set(spec, "dnsPolicy", json!("ClusterFirst"));
-    set(spec, "restartPolicy", json!("Always"));
+    set(spec, "dnsPolicy", "ClusterFirst");
+    set(spec, "restartPolicy", "Always");
     set(spec, "securityContext", json!({}));
-    set(spec, "terminationGracePeriodSeconds", json!(30));
-    set(spec, "schedulerName", json!("default-scheduler"));
+    set(spec, "terminationGracePeriodSeconds", 30);
+    set(spec, "schedulerName", "default-scheduler");
     // The deprecated name is kept in step with the current one.
     match (spec.get("serviceAccountName").cloned(), spec.get("serviceAccount").cloned()) {
         (Some(name), _) => {
@@ -43,39 +43,39 @@ pub(super) fn volume_source(volume: &mut Fields) {
     for (source, value) in volume.iter_mut() {
         let Some(source_fields) = value.as_object_mut() else { continue };
         match source.as_str() {
-            "configMap" | "secret" | "downwardAPI" => set(source_fields, "defaultMode", json!(420)),
+            "configMap" | "secret" | "downwardAPI" => set(source_fields, "defaultMode", 420),
             "projected" => {
-                set(source_fields, "defaultMode", json!(420));
+                set(source_fields, "defaultMode", 420);
                 for s in each(source_fields, "sources") {
                     if let Some(token) = s.get_mut("serviceAccountToken").and_then(Value::as_object_mut) {
-                        set(token, "expirationSeconds", json!(3600));
+                        set(token, "expirationSeconds", 3600);
                     }
                     if let Some(api) = s.get_mut("downwardAPI").and_then(Value::as_object_mut) {
                         field_refs(api);
                     }
                 }
             }
-            "hostPath" => set(source_fields, "type", json!("")),
-            "iscsi" => set(source_fields, "iscsiInterface", json!("default")),
+            "hostPath" => set(source_fields, "type", ""),
+            "iscsi" => set(source_fields, "iscsiInterface", "default"),
             "rbd" => {
-                set(source_fields, "pool", json!("rbd"));
-                set(source_fields, "user", json!("admin"));
-                set(source_fields, "keyring", json!("/etc/ceph/keyring"));
+                set(source_fields, "pool", "rbd");
+                set(source_fields, "user", "admin");
+                set(source_fields, "keyring", "/etc/ceph/keyring");
             }
             "azureDisk" => {
-                set(source_fields, "cachingMode", json!("ReadWrite"));
-                set(source_fields, "kind", json!("Shared"));
-                set(source_fields, "fsType", json!("ext4"));
-                set(source_fields, "readOnly", json!(false));
+                set(source_fields, "cachingMode", "ReadWrite");
+                set(source_fields, "kind", "Shared");
+                set(source_fields, "fsType", "ext4");
+                set(source_fields, "readOnly", false);
             }
             "scaleIO" => {
-                set(source_fields, "storageMode", json!("ThinProvisioned"));
-                set(source_fields, "fsType", json!("xfs"));
+                set(source_fields, "storageMode", "ThinProvisioned");
+                set(source_fields, "fsType", "xfs");
             }
             "ephemeral" => {
                 let template = source_fields.get_mut("volumeClaimTemplate").and_then(|t| t.get_mut("spec"));
                 if let Some(claim) = template.and_then(Value::as_object_mut) {
-                    set(claim, "volumeMode", json!("Filesystem"));
+                    set(claim, "volumeMode", "Filesystem");
                 }
             }
             _ => {}
@@ -89,7 +89,7 @@ pub(super) fn volume_source(volume: &mut Fields) {
 fn field_refs(downward: &mut Fields) {
     for item in each(downward, "items") {
         if let Some(r) = item.get_mut("fieldRef").and_then(Value::as_object_mut) {
-            set(r, "apiVersion", json!("v1"));
+            set(r, "apiVersion", "v1");
         }
     }
 }
@@ -101,33 +101,33 @@ fn container(c: &mut Fields, host_network: bool) {
         let latest = !image.contains('@') && (!name.contains(':') || name.ends_with(":latest"));
         c.insert("imagePullPolicy".into(), json!(if latest { "Always" } else { "IfNotPresent" }));
     }
-    set(c, "terminationMessagePath", json!("/dev/termination-log"));
-    set(c, "terminationMessagePolicy", json!("File"));
+    set(c, "terminationMessagePath", "/dev/termination-log");
+    set(c, "terminationMessagePolicy", "File");
     for port in each(c, "ports") {
-        set(port, "protocol", json!("TCP"));
+        set(port, "protocol", "TCP");
         if host_network && let Some(number) = port.get("containerPort").cloned() {
             set(port, "hostPort", number);
         }
     }
     for env in each(c, "env") {
         if let Some(r) = env.get_mut("valueFrom").and_then(|v| v.get_mut("fieldRef")).and_then(Value::as_object_mut) {
-            set(r, "apiVersion", json!("v1"));
+            set(r, "apiVersion", "v1");
         }
     }
     if let Some(context) = c.get_mut("securityContext").and_then(Value::as_object_mut)
         && context.contains_key("procMount")
     {
-        set(context, "procMount", json!("Default"));
+        set(context, "procMount", "Default");
     }
     for key in ["livenessProbe", "readinessProbe", "startupProbe"] {
         if let Some(p) = c.get_mut(key).and_then(Value::as_object_mut) {
-            set(p, "timeoutSeconds", json!(1));
-            set(p, "periodSeconds", json!(10));
-            set(p, "successThreshold", json!(1));
-            set(p, "failureThreshold", json!(3));
+            set(p, "timeoutSeconds", 1);
+            set(p, "periodSeconds", 10);
+            set(p, "successThreshold", 1);
+            set(p, "failureThreshold", 3);
             handler(p);
             if let Some(grpc) = p.get_mut("grpc").and_then(Value::as_object_mut) {
-                set(grpc, "service", json!(""));
+                set(grpc, "service", "");
             }
         }
     }
@@ -138,6 +138,16 @@ fn container(c: &mut Fields, host_network: bool) {
             }
         }
     }
+}
+
+/// In pods, though not in templates of pods, limits are requests too.
+pub(super) fn requests(spec: &mut Fields) {
+    for key in ["initContainers", "containers"] {
+        each(spec, key).for_each(requests_of);
+    }
+}
+
+fn requests_of(c: &mut Fields) {
     let missing: Vec<(String, Value)> = {
         let resources = c.get("resources");
         let part = |key: &str| resources.and_then(|r| r.get(key)).and_then(Value::as_object);

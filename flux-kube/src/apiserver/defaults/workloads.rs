@@ -24,56 +24,56 @@ pub(super) fn apps(kind: &str, object: &mut Fields) {
     template(spec);
     match kind {
         "Deployment" => {
-            set(spec, "replicas", json!(1));
-            set(spec, "revisionHistoryLimit", json!(10));
-            set(spec, "progressDeadlineSeconds", json!(600));
+            set(spec, "replicas", 1);
+            set(spec, "revisionHistoryLimit", 10);
+            set(spec, "progressDeadlineSeconds", 600);
             let Some(strategy) = child(spec, "strategy") else { return };
-            set(strategy, "type", json!("RollingUpdate"));
+            set(strategy, "type", "RollingUpdate");
             if strategy.get("type").and_then(Value::as_str) == Some("RollingUpdate")
                 && let Some(rolling) = child(strategy, "rollingUpdate")
             {
-                set(rolling, "maxUnavailable", json!("25%"));
-                set(rolling, "maxSurge", json!("25%"));
+                set(rolling, "maxUnavailable", "25%");
+                set(rolling, "maxSurge", "25%");
             }
         }
         "DaemonSet" => {
-            set(spec, "revisionHistoryLimit", json!(10));
+            set(spec, "revisionHistoryLimit", 10);
             let Some(strategy) = child(spec, "updateStrategy") else { return };
-            set(strategy, "type", json!("RollingUpdate"));
+            set(strategy, "type", "RollingUpdate");
             if strategy.get("type").and_then(Value::as_str) == Some("RollingUpdate")
                 && let Some(rolling) = child(strategy, "rollingUpdate")
             {
-                set(rolling, "maxUnavailable", json!(1));
-                set(rolling, "maxSurge", json!(0));
+                set(rolling, "maxUnavailable", 1);
+                set(rolling, "maxSurge", 0);
             }
         }
         "StatefulSet" => {
-            set(spec, "podManagementPolicy", json!("OrderedReady"));
-            set(spec, "replicas", json!(1));
-            set(spec, "revisionHistoryLimit", json!(10));
+            set(spec, "podManagementPolicy", "OrderedReady");
+            set(spec, "replicas", 1);
+            set(spec, "revisionHistoryLimit", 10);
             if let Some(policy) = child(spec, "persistentVolumeClaimRetentionPolicy") {
-                set(policy, "whenDeleted", json!("Retain"));
-                set(policy, "whenScaled", json!("Retain"));
+                set(policy, "whenDeleted", "Retain");
+                set(policy, "whenScaled", "Retain");
             }
             for claim in each(spec, "volumeClaimTemplates") {
-                set(claim, "apiVersion", json!("v1"));
-                set(claim, "kind", json!("PersistentVolumeClaim"));
+                set(claim, "apiVersion", "v1");
+                set(claim, "kind", "PersistentVolumeClaim");
                 if let Some(spec) = child(claim, "spec") {
-                    set(spec, "volumeMode", json!("Filesystem"));
+                    set(spec, "volumeMode", "Filesystem");
                 }
                 if let Some(status) = child(claim, "status") {
-                    set(status, "phase", json!("Pending"));
+                    set(status, "phase", "Pending");
                 }
             }
             let Some(strategy) = child(spec, "updateStrategy") else { return };
-            set(strategy, "type", json!("RollingUpdate"));
+            set(strategy, "type", "RollingUpdate");
             if strategy.get("type").and_then(Value::as_str) == Some("RollingUpdate")
                 && let Some(rolling) = child(strategy, "rollingUpdate")
             {
-                set(rolling, "partition", json!(0));
+                set(rolling, "partition", 0);
             }
         }
-        "ReplicaSet" => set(spec, "replicas", json!(1)),
+        "ReplicaSet" => set(spec, "replicas", 1),
         _ => {}
     }
 }
@@ -81,16 +81,27 @@ pub(super) fn apps(kind: &str, object: &mut Fields) {
 pub(super) fn replication_controller(object: &mut Fields) {
     let Some(spec) = child(object, "spec") else { return };
     template(spec);
-    set(spec, "replicas", json!(1));
+    set(spec, "replicas", 1);
+    let labels = spec.get("template").and_then(|t| t.get("metadata")).and_then(|m| m.get("labels")).cloned();
+    let Some(labels) = labels else { return };
+    let own = spec.get("selector").and_then(Value::as_object);
+    if own.is_none_or(Fields::is_empty) {
+        spec.insert("selector".into(), labels.clone());
+    }
+    if let Some(meta) = child(object, "metadata")
+        && meta.get("labels").and_then(Value::as_object).is_none_or(Fields::is_empty)
+    {
+        meta.insert("labels".into(), labels);
+    }
 }
 
 pub(super) fn batch(kind: &str, object: &mut Fields) {
     let Some(spec) = child(object, "spec") else { return };
     if kind == "CronJob" {
-        set(spec, "concurrencyPolicy", json!("Allow"));
-        set(spec, "suspend", json!(false));
-        set(spec, "successfulJobsHistoryLimit", json!(3));
-        set(spec, "failedJobsHistoryLimit", json!(1));
+        set(spec, "concurrencyPolicy", "Allow");
+        set(spec, "suspend", false);
+        set(spec, "successfulJobsHistoryLimit", 3);
+        set(spec, "failedJobsHistoryLimit", 1);
         if let Some(job) = child(spec, "jobTemplate").and_then(|t| child(t, "spec")) {
             template(job);
         }
@@ -102,19 +113,28 @@ pub(super) fn batch(kind: &str, object: &mut Fields) {
         set(meta, "labels", labels);
     }
     let Some(spec) = child(object, "spec") else { return };
+    if let Some(policy) = spec.get_mut("podFailurePolicy").and_then(Value::as_object_mut) {
+        for rule in each(policy, "rules") {
+            for condition in each(rule, "onPodConditions") {
+                if condition.get("status").and_then(Value::as_str).is_none_or(str::is_empty) {
+                    condition.insert("status".into(), json!("True"));
+                }
+            }
+        }
+    }
     if !spec.contains_key("completions") && !spec.contains_key("parallelism") {
-        set(spec, "completions", json!(1));
-        set(spec, "parallelism", json!(1));
+        set(spec, "completions", 1);
+        set(spec, "parallelism", 1);
     }
-    set(spec, "parallelism", json!(1));
+    set(spec, "parallelism", 1);
     if !spec.contains_key("backoffLimitPerIndex") {
-        set(spec, "backoffLimit", json!(6));
+        set(spec, "backoffLimit", 6);
     } else {
-        set(spec, "backoffLimit", json!(i32::MAX));
+        set(spec, "backoffLimit", i32::MAX);
     }
-    set(spec, "completionMode", json!("NonIndexed"));
-    set(spec, "suspend", json!(false));
-    set(spec, "manualSelector", json!(false));
+    set(spec, "completionMode", "NonIndexed");
+    set(spec, "suspend", false);
+    set(spec, "manualSelector", false);
     set(
         spec,
         "podReplacementPolicy",
@@ -124,38 +144,48 @@ pub(super) fn batch(kind: &str, object: &mut Fields) {
 
 pub(super) fn service(object: &mut Fields) {
     let Some(spec) = child(object, "spec") else { return };
-    set(spec, "sessionAffinity", json!("None"));
+    set(spec, "sessionAffinity", "None");
     if spec.get("sessionAffinity").and_then(Value::as_str) == Some("ClientIP")
         && let Some(ip) = child(spec, "sessionAffinityConfig").and_then(|c| child(c, "clientIP"))
     {
-        set(ip, "timeoutSeconds", json!(10800));
+        set(ip, "timeoutSeconds", 10800);
     } else if spec.get("sessionAffinity").and_then(Value::as_str) == Some("None") {
         spec.shift_remove("sessionAffinityConfig");
     }
-    set(spec, "type", json!("ClusterIP"));
+    set(spec, "type", "ClusterIP");
     let kind = spec.get("type").and_then(Value::as_str).unwrap_or("").to_owned();
     for port in each(spec, "ports") {
-        set(port, "protocol", json!("TCP"));
+        set(port, "protocol", "TCP");
         let target = port.get("targetPort");
         if target.is_none_or(|t| *t == json!(0) || *t == json!("")) {
             let number = port.get("port").cloned().unwrap_or(json!(0));
             port.insert("targetPort".into(), number);
         }
     }
-    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
-        set(spec, "externalTrafficPolicy", json!("Cluster"));
+    let external = spec.get("externalIPs").and_then(Value::as_array).is_some_and(|e| !e.is_empty());
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") || (kind == "ClusterIP" && external) {
+        set(spec, "externalTrafficPolicy", "Cluster");
     }
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer" | "ClusterIP") {
-        set(spec, "internalTrafficPolicy", json!("Cluster"));
+        set(spec, "internalTrafficPolicy", "Cluster");
     }
     if kind == "LoadBalancer" {
-        set(spec, "allocateLoadBalancerNodePorts", json!(true));
+        set(spec, "allocateLoadBalancerNodePorts", true);
+    }
+    if let Some(balancer) =
+        object.get_mut("status").and_then(|s| s.get_mut("loadBalancer")).and_then(Value::as_object_mut)
+    {
+        for ingress in each(balancer, "ingress") {
+            if ingress.contains_key("ip") {
+                set(ingress, "ipMode", "VIP");
+            }
+        }
     }
 }
 
 pub(super) fn autoscaler(version: &str, object: &mut Fields) {
     let Some(spec) = child(object, "spec") else { return };
-    set(spec, "minReplicas", json!(1));
+    set(spec, "minReplicas", 1);
     if version == "v2" {
         if spec.get("metrics").and_then(Value::as_array).is_none_or(Vec::is_empty) {
             let cpu = json!({"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}});
@@ -172,12 +202,71 @@ pub(super) fn autoscaler(version: &str, object: &mut Fields) {
             ] {
                 if let Some(rules) = child(behavior, key) {
                     if key == "scaleUp" {
-                        set(rules, "stabilizationWindowSeconds", json!(0));
+                        set(rules, "stabilizationWindowSeconds", 0);
                     }
-                    set(rules, "selectPolicy", json!("Max"));
+                    set(rules, "selectPolicy", "Max");
                     set(rules, "policies", policies);
                 }
             }
+        }
+    }
+}
+
+/// What a limit range leaves open follows from what it says.
+pub(super) fn limit_range(object: &mut Fields) {
+    let Some(spec) = child(object, "spec") else { return };
+    for limit in each(spec, "limits") {
+        if limit.get("type").and_then(Value::as_str) != Some("Container") {
+            continue;
+        }
+        // Most is the default, the default is the default request, and so is the least.
+        for (from, to) in [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")] {
+            let given: Vec<(String, Value)> = limit
+                .get(from)
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect();
+            if let (false, Some(to)) = (given.is_empty(), child(limit, to)) {
+                for (key, value) in given {
+                    set(to, &key, value);
+                }
+            }
+        }
+    }
+}
+
+/// A priority level's shares and queues.
+pub(super) fn priority_level(object: &mut Fields) {
+    let Some(spec) = child(object, "spec") else { return };
+    let Some(limited) = spec.get_mut("limited").and_then(Value::as_object_mut) else { return };
+    set(limited, "nominalConcurrencyShares", 30);
+    set(limited, "lendablePercent", 0);
+    if let Some(queuing) =
+        limited.get_mut("limitResponse").and_then(|r| r.get_mut("queuing")).and_then(Value::as_object_mut)
+    {
+        for (key, value) in [("handSize", 8), ("queues", 64), ("queueLengthLimit", 50)] {
+            if queuing.get(key).and_then(Value::as_i64).unwrap_or(0) == 0 {
+                queuing.insert(key.into(), json!(value));
+            }
+        }
+    }
+}
+
+/// A request for devices asks for one of them.
+pub(super) fn device_requests(spec: &mut Fields) {
+    let Some(devices) = child(spec, "devices") else { return };
+    for request in each(devices, "requests") {
+        if let Some(exactly) = request.get_mut("exactly").and_then(Value::as_object_mut) {
+            set(exactly, "allocationMode", "ExactCount");
+            if exactly.get("allocationMode") == Some(&json!("ExactCount")) {
+                set(exactly, "count", 1);
+            }
+        }
+        for sub in each(request, "firstAvailable") {
+            set(sub, "allocationMode", "ExactCount");
+            set(sub, "count", 1);
         }
     }
 }
@@ -187,7 +276,7 @@ pub(super) fn network_policy(object: &mut Fields) {
     for key in ["ingress", "egress"] {
         for rule in each(spec, key) {
             for port in each(rule, "ports") {
-                set(port, "protocol", json!("TCP"));
+                set(port, "protocol", "TCP");
             }
         }
     }
@@ -199,34 +288,34 @@ pub(super) fn network_policy(object: &mut Fields) {
 
 pub(super) fn webhooks(kind: &str, object: &mut Fields) {
     for hook in each(object, "webhooks") {
-        set(hook, "failurePolicy", json!("Fail"));
-        set(hook, "matchPolicy", json!("Equivalent"));
+        set(hook, "failurePolicy", "Fail");
+        set(hook, "matchPolicy", "Equivalent");
         set(hook, "namespaceSelector", json!({}));
         set(hook, "objectSelector", json!({}));
-        set(hook, "timeoutSeconds", json!(10));
+        set(hook, "timeoutSeconds", 10);
         if kind == "MutatingWebhookConfiguration" {
-            set(hook, "reinvocationPolicy", json!("Never"));
+            set(hook, "reinvocationPolicy", "Never");
         }
         for rule in each(hook, "rules") {
-            set(rule, "scope", json!("*"));
+            set(rule, "scope", "*");
         }
         if let Some(service) =
             hook.get_mut("clientConfig").and_then(|c| c.get_mut("service")).and_then(Value::as_object_mut)
         {
-            set(service, "port", json!(443));
+            set(service, "port", 443);
         }
     }
     if matches!(kind, "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy")
         && let Some(spec) = child(object, "spec")
     {
-        set(spec, "failurePolicy", json!("Fail"));
+        set(spec, "failurePolicy", "Fail");
         if let Some(constraints) = spec.get_mut("matchConstraints").and_then(Value::as_object_mut) {
-            set(constraints, "matchPolicy", json!("Equivalent"));
+            set(constraints, "matchPolicy", "Equivalent");
             set(constraints, "namespaceSelector", json!({}));
             set(constraints, "objectSelector", json!({}));
             for key in ["resourceRules", "excludeResourceRules"] {
                 for rule in each(constraints, key) {
-                    set(rule, "scope", json!("*"));
+                    set(rule, "scope", "*");
                 }
             }
         }

@@ -65,7 +65,9 @@ fn run(steps: &[Value], deduced: bool) -> Vec<Value> {
         let result = if step["op"] == "apply" {
             let (object_live, managers) = live.as_ref().map_or((&empty, Managers::default()), |(o, m)| (o, m.clone()));
             let force = step["force"] == true;
-            manager.apply(object_live, object, &managers, by, force).map(|o| (o.object, o.managers))
+            manager
+                .apply(object_live, object, &managers, by, force)
+                .map(|o| (o.object.unwrap_or_else(|| object_live.clone()), o.managers))
         } else {
             let managers = live.as_ref().map_or_else(Managers::default, |(_, m)| m.clone());
             // The recording's live object has no uid, so it is tracked like a create.

@@ -182,6 +182,25 @@ pub(crate) fn equal_values(a: &Value, b: &Value) -> bool {
     }
 }
 
+/// As [`equal_values`], for two objects whose `managedFields` do not count.
+pub(crate) fn equal_but_managers(a: &serde_json::Map<String, Value>, b: &serde_json::Map<String, Value>) -> bool {
+    let tracked = |m: &serde_json::Map<String, Value>| usize::from(m.contains_key("managedFields"));
+    a.len() == b.len()
+        && a.iter().all(|(key, v)| match (b.get(key), key.as_str()) {
+            (Some(w), "metadata") => match (v.as_object(), w.as_object()) {
+                (Some(v), Some(w)) => {
+                    v.len() - tracked(v) == w.len() - tracked(w)
+                        && v.iter()
+                            .filter(|(k, _)| *k != "managedFields")
+                            .all(|(k, v)| w.get(k).is_some_and(|w| equal_values(v, w)))
+                }
+                _ => equal_values(v, w),
+            },
+            (Some(w), _) => equal_values(v, w),
+            (None, _) => false,
+        })
+}
+
 /// As [`equal_values`], for the fields of two objects.
 pub(crate) fn equal_maps(a: &serde_json::Map<String, Value>, b: &serde_json::Map<String, Value>) -> bool {
     a.len() == b.len() && a.iter().all(|(k, v)| b.get(k).is_some_and(|w| equal_values(v, w)))

@@ -13,14 +13,60 @@ use crate::apiserver::schema::{List, Schema, TypeId};
 /// # Errors
 /// A value of a form its type does not allow, or an element twice in `config`.
 pub(crate) fn merge(schema: &Schema, ty: TypeId, live: &Fields, config: &Fields) -> Result<Fields, TypeErrors> {
-    maps(schema, root(schema, ty), Some(live), Some(config))
+    let map = root(schema, ty);
+    let mut out = Fields::with_capacity(live.len().max(config.len()));
+    for (key, l) in live {
+        let merged = match (config.get(key), map.type_of(key)) {
+            // Who owns what is kept beside the object and not part of what is merged.
+            (r, Some(ty)) if key == "metadata" => metadata(schema, ty, l, r)?,
+            (None, _) => Some(l.clone()),
+            (Some(r), Some(ty)) => walk(schema, ty, Some(l), Some(r)).map_err(|e| e.below(&map.element(key)))?,
+            (Some(r), None) => Some(r.clone()),
+        };
+        if let Some(value) = merged {
+            out.insert(key.clone(), value);
+        }
+    }
+    for (key, r) in config {
+        if !live.contains_key(key) {
+            out.insert(key.clone(), r.clone());
+        }
+    }
+    Ok(out)
+}
+
+fn metadata(schema: &Schema, ty: TypeId, live: &Value, config: Option<&Value>) -> Result<Option<Value>, TypeErrors> {
+    let (Value::Object(l), MapOf::Typed(map)) = (live, root(schema, ty)) else {
+        return walk(schema, ty, Some(live), config);
+    };
+    let empty = Fields::new();
+    let r = config.and_then(Value::as_object).unwrap_or(&empty);
+    let map = MapOf::Typed(map);
+    let mut out = Fields::with_capacity(l.len() + r.len());
+    for (key, l) in l.iter().filter(|(k, _)| *k != "managedFields") {
+        let merged = match (r.get(key), map.type_of(key)) {
+            (None, _) => Some(l.clone()),
+            (Some(r), Some(ty)) => walk(schema, ty, Some(l), Some(r))
+                .map_err(|e| e.below(&map.element(key)).below(&PathElement::Field("metadata".into())))?,
+            (Some(r), None) => Some(r.clone()),
+        };
+        if let Some(value) = merged {
+            out.insert(key.clone(), value);
+        }
+    }
+    for (key, r) in r {
+        if !l.contains_key(key) {
+            out.insert(key.clone(), r.clone());
+        }
+    }
+    Ok(Some(Value::Object(out)))
 }
 
 fn walk(schema: &Schema, ty: TypeId, lhs: Option<&Value>, rhs: Option<&Value>) -> Result<Option<Value>, TypeErrors> {
     let Some(form) = rhs.or(lhs) else { return Ok(None) };
-    if rhs.is_none() {
-        // Nothing applied below: the live part stays, less what a merge leaves out of maps that end up empty.
-        return Ok(lhs.cloned());
+    // Only one side has something: that stays. The configuration was checked before.
+    if rhs.is_none() || lhs.is_none() {
+        return Ok(Some(form.clone()));
     }
     let leaf = || Ok(rhs.or(lhs).cloned());
     match atom(schema, ty, form) {

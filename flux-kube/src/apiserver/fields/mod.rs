@@ -9,6 +9,7 @@ mod element;
 mod encode;
 mod managers;
 mod merge;
+mod same;
 mod set;
 mod typed;
 mod update;
@@ -17,7 +18,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map as JsonMap, Value, json};
 
-pub(crate) use element::{equal_maps, equal_values};
+pub(crate) use element::{equal_but_managers, equal_maps, equal_values};
 pub(crate) use managers::{ManagerId, Managers, Operation};
 pub(crate) use set::FieldSet;
 pub(crate) use update::{Conflict, Typed, Versions, Write};
@@ -80,7 +81,12 @@ static NEVER_OWNED: LazyLock<FieldSet> = LazyLock::new(|| {
     }))
 });
 
-static NOTHING: LazyLock<FieldSet> = LazyLock::new(FieldSet::default);
+static NOTHING: FieldSet = FieldSet::EMPTY;
+
+/// Fields that nobody owns.
+fn never_owned() -> &'static FieldSet {
+    &NEVER_OWNED
+}
 
 /// The empty set of fields.
 pub(crate) fn no_fields() -> &'static FieldSet {
@@ -111,8 +117,8 @@ pub(crate) struct FieldManager<'a> {
 
 /// What a write makes of an object's ownership.
 pub(crate) struct Outcome {
-    /// The object, without `managedFields`.
-    pub(crate) object: Fields,
+    /// The object, without `managedFields`; `None` if it stays as it was.
+    pub(crate) object: Option<Fields>,
     pub(crate) managers: Managers,
 }
 
@@ -217,7 +223,8 @@ impl FieldManager<'_> {
         }
     }
 
-    /// Server-side apply of `config` to `live` (without `managedFields`; on create an object of kind alone).
+    /// Server-side apply of `config` to `live`, whose own `managedFields` do not count. On a create that is
+    /// [`empty`](Self::empty) itself.
     ///
     /// # Errors
     /// Conflicts, or a configuration that does not fit the type.
@@ -240,8 +247,15 @@ impl FieldManager<'_> {
             other => other,
         };
         let mut outcome = merged?;
-        if by == "kubectl" {
-            update_last_applied(&mut outcome.object, config);
+        if by == "kubectl" && last_applied(live).is_some() {
+            let object = outcome.object.get_or_insert_with(|| {
+                let mut object = live.clone();
+                if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+                    meta.shift_remove("managedFields");
+                }
+                object
+            });
+            update_last_applied(object, config);
         }
         Ok(outcome)
     }
@@ -255,7 +269,7 @@ impl FieldManager<'_> {
         force: bool,
     ) -> Result<Outcome, ApplyError> {
         let mut managers = managers.clone();
-        if managers.is_empty() {
+        if managers.is_empty() && !std::ptr::eq(live, self.empty) {
             // What is there already belongs to someone, though nobody kept track.
             managers = self
                 .record(None, live, managers, "before-first-apply")
@@ -273,17 +287,12 @@ impl FieldManager<'_> {
                 ApplyFailure::Type(errors) => ApplyError::Merge(errors.to_string()),
             })?;
         let strip = managers.get(&id).map(|m| m.fields.clone()).unwrap_or_default();
-        let kept = strip.difference(&NEVER_OWNED);
-        if kept != *strip {
-            managers.set(id.clone(), Arc::new(kept));
+        if strip.overlaps(&NEVER_OWNED) {
+            managers.set(id.clone(), Arc::new(strip.difference(&NEVER_OWNED)));
         }
-        let object = match object {
-            Some(object) => {
-                managers.touch(&id, &self.now);
-                object
-            }
-            None => live.clone(),
-        };
+        if object.is_some() {
+            managers.touch(&id, &self.now);
+        }
         Ok(Outcome { object, managers })
     }
 
@@ -294,8 +303,7 @@ impl FieldManager<'_> {
     }
 
     fn last_applied_fields(&self, live: &Fields) -> Option<FieldSet> {
-        let text = live.get("metadata")?.get("annotations")?.get(LAST_APPLIED)?.as_str()?;
-        let last: Fields = serde_json::from_str(text).ok()?;
+        let last: Fields = serde_json::from_str(last_applied(live)?).ok()?;
         if last.get("apiVersion").and_then(Value::as_str) != Some(self.version) {
             return None;
         }
@@ -304,6 +312,11 @@ impl FieldManager<'_> {
         let changes = compare::compare(self.schema, self.ty, &last, live).ok()?;
         Some(set.difference(&changes.modified).difference(&changes.added).difference(&changes.removed))
     }
+}
+
+/// What client-side apply remembers of an object.
+fn last_applied(object: &Fields) -> Option<&str> {
+    object.get("metadata")?.get("annotations")?.get(LAST_APPLIED)?.as_str()
 }
 
 /// Keeps client-side apply's annotation in step when kubectl applies on the server.

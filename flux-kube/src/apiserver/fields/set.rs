@@ -21,6 +21,9 @@ pub(crate) struct Node {
 }
 
 impl FieldSet {
+    /// No path at all.
+    pub(crate) const EMPTY: FieldSet = FieldSet { nodes: Vec::new() };
+
     pub(crate) fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
@@ -110,6 +113,14 @@ impl FieldSet {
             let (a, b) = (a?, b?);
             let children = a.children.intersection(&b.children);
             Some(Node { element: a.element.clone(), member: a.member && b.member, children })
+        })
+    }
+
+    /// Whether any path is in both.
+    pub(crate) fn overlaps(&self, other: &FieldSet) -> bool {
+        other.nodes.iter().any(|theirs| {
+            self.get(&theirs.element)
+                .is_some_and(|own| (own.member && theirs.member) || own.children.overlaps(&theirs.children))
         })
     }
 

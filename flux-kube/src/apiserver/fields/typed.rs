@@ -210,7 +210,7 @@ pub(super) fn item_element(schema: &Schema, list: &List, item: &Value) -> Result
 }
 
 /// What a missing key counts as: its default, or the zero value of a field that is always written.
-fn key_default(schema: &Schema, field: &Field) -> Option<Value> {
+pub(super) fn key_default(schema: &Schema, field: &Field) -> Option<Value> {
     if field.default.is_some() {
         return field.default.clone();
     }

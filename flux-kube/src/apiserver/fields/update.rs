@@ -8,9 +8,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::compare::{Comparison, compare};
-use super::element::{PathElement, equal_maps};
-use super::managers::{ManagerId, Managers, Operation};
+use super::element::{PathElement, equal_but_managers};
+use super::managers::{Manager, ManagerId, Managers, Operation};
 use super::merge::{merge, remove};
+use super::never_owned;
+use super::same::mentions_exactly;
 use super::set::FieldSet;
 use super::typed::{Fields, TypeErrors, field_set};
 use crate::apiserver::schema::{ListKind, Schema, Type, TypeId};
@@ -98,13 +100,22 @@ impl Write<'_> {
         let mut managers = self.reconcile(live, managers);
         let mut new = merge(self.schema, self.ty, live, config)?;
         let last = managers.get(&manager).cloned();
-        let set = field_set(self.schema, self.ty, config)?.difference_below(self.reset);
-        let same = last.as_ref().filter(|l| *l.fields == set).map(|l| l.fields.clone());
+        // The set is made only if the configuration does not mention the fields it did before.
+        let plain = self.reset.nodes().iter().all(|n| match &n.element {
+            PathElement::Field(name) => !n.member || !config.contains_key(&**name),
+            _ => false,
+        });
+        let again = |l: &&Manager| plain && mentions_exactly(self.schema, self.ty, config, &l.fields, never_owned());
+        let same = last.as_ref().filter(again).map(|l| l.fields.clone());
+        let set = match same {
+            Some(_) => FieldSet::default(),
+            None => field_set(self.schema, self.ty, config)?.difference_below(self.reset),
+        };
         let dropped = last.as_ref().is_some_and(|l| same.is_none() && !l.fields.difference(&set).is_empty());
         let time = last.as_ref().and_then(|l| l.time.clone());
         // Kept even when empty: it is stripped after the comparison.
         let set = same.unwrap_or_else(|| Arc::new(set));
-        let entry = super::managers::Manager { id: manager.clone(), time, fields: set };
+        let entry = Manager { id: manager.clone(), time, fields: set };
         match managers.position(&manager) {
             Some(i) => {
                 if let Some(slot) = managers.0.get_mut(i) {
@@ -118,7 +129,7 @@ impl Write<'_> {
             new = self.prune(new, &managers, &last.fields, &last.id.api_version)?;
         }
         self.take(live, &new, &mut managers, &manager, force)?;
-        let changed = !equal_maps(live, &new);
+        let changed = !equal_but_managers(live, &new);
         Ok((changed.then_some(new), managers))
     }
 
@@ -131,6 +142,11 @@ impl Write<'_> {
         by: &ManagerId,
         force: bool,
     ) -> Result<Comparison, ApplyFailure> {
+        // Nobody else has anything to lose, and an applier owns what it applies.
+        if by.operation == Operation::Apply && managers.0.iter().all(|m| m.id.same(by)) {
+            managers.0.retain(|m| !m.fields.is_empty());
+            return Ok(Comparison::default());
+        }
         let own = compare(self.schema, self.ty, live, new)?.without(self.reset);
         let mut other: Vec<(String, Option<Comparison>)> = Vec::new();
         let mut conflicts = Vec::new();

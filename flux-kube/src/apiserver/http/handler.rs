@@ -68,8 +68,22 @@ pub(super) async fn handle(
     };
     match answer {
         Ok(answer) => Ok(answer),
-        Err(status) => refuse(&status, encoding_of_refusals(parts, &route)),
+        Err(status) => {
+            let mut refused = refuse(&status, encoding_of_refusals(parts, &route))?;
+            if let Some(deprecated) = deprecation(server, &route) {
+                warn(&mut refused, &deprecated);
+            }
+            Ok(refused)
+        }
     }
+}
+
+/// What is said to whoever uses the version of a custom resource that a request is about.
+fn deprecation(server: &ApiServer, route: &Route) -> Option<String> {
+    let Route::Resource(path) = route else { return None };
+    let state = server.lock();
+    let resource = state.registry.resource(&path.group, &path.version, &path.plural)?;
+    resource.custom.as_ref()?.deprecation.clone()
 }
 
 /// The name of an object to be created.
@@ -169,12 +183,16 @@ fn respond(code: u16, media: &str, bytes: Bytes, warnings: &[String]) -> Respons
     }
     headers.insert("cache-control", ::http::HeaderValue::from_static("no-cache, private"));
     for warning in warnings {
-        let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"");
-        if let Ok(value) = format!("299 - \"{escaped}\"").parse() {
-            headers.append("warning", value);
-        }
+        warn(&mut response, warning);
     }
     response
+}
+
+fn warn(response: &mut Response<Body>, warning: &str) {
+    let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"");
+    if let Ok(value) = format!("299 - \"{escaped}\"").parse() {
+        response.headers_mut().append("warning", value);
+    }
 }
 
 /// A value in the encoding the client wants.
@@ -299,10 +317,16 @@ const ACCEPTED_BODIES: &str = "application/json, application/yaml, application/v
 impl Request<'_> {
     fn run(&self, body: Bytes, call: Option<&mut Call>) -> Result<Response<Body>, Status> {
         let path = self.path;
-        let resource = {
+        let (resource, page) = {
             let state = self.server.lock();
-            state.registry.resource(&path.group, &path.version, &path.plural).cloned()
+            let registry = &state.registry;
+            let custom = registry.custom().flat_map(|(_, versions)| versions).any(|r| r.group == path.group);
+            let served = registry.has_version(&path.group, &path.version);
+            (registry.resource(&path.group, &path.version, &path.plural).cloned(), custom && !served)
         };
+        if page {
+            return Ok(not_found_page());
+        }
         let resource = resource.ok_or_else(Status::no_resource)?;
         if !path.namespace.is_empty() && !resource.namespaced {
             if resource.custom.is_some() {
@@ -312,7 +336,11 @@ impl Request<'_> {
         }
         let target = path.target(resource);
         if !path.subresource.is_empty() && target.resource.subresource(&path.subresource).is_none() {
-            return Err(Status::no_resource());
+            let resource = &target.resource;
+            return Err(match resource.custom {
+                Some(_) => Status::not_found(&resource.group, &resource.plural, &target.name),
+                None => Status::no_resource(),
+            });
         }
         let method = &self.parts.method;
         let item = !path.name.is_empty();
@@ -552,7 +580,14 @@ impl Request<'_> {
             return Err(Status::unsupported_media_type(None));
         }
         let write = options::write(self.query, "PatchOptions", apply, self.agent())?;
-        let (patch, duplicates) = input::patch(&media, body, write.force)?;
+        let (patch, duplicates) = match input::patch(&media, body, write.force) {
+            Ok(read) => read,
+            // Such a patch is not read before there is something to patch.
+            Err(_) if !apply && self.server.lock().find(target).is_err() => {
+                return Err(Status::not_found(&target.resource.group, &target.resource.plural, &target.name));
+            }
+            Err(status) => return Err(status),
+        };
         let options = WriteOptions {
             dry_run: write.dry_run,
             manager: write.manager,

@@ -106,9 +106,7 @@ fn manager_of_agent(agent: &str) -> String {
 pub(super) fn list(query: &Query, resource: &Resource, name: &str) -> Result<ListOptions, Status> {
     let labels = match query.get("labelSelector") {
         None | Some("") => LabelSelector::default(),
-        Some(text) => {
-            LabelSelector::parse(text).map_err(|e| Status::bad_request(format!("unable to parse requirement: {e}")))?
-        }
+        Some(text) => LabelSelector::parse(text).map_err(Status::bad_request)?,
     };
     let mut text = query.get("fieldSelector").unwrap_or("").to_owned();
     if !name.is_empty() {
@@ -118,7 +116,7 @@ pub(super) fn list(query: &Query, resource: &Resource, name: &str) -> Result<Lis
         text.push_str("metadata.name=");
         text.push_str(name);
     }
-    let selectable = resource.custom.as_ref().map(|c| c.selectable.as_slice()).unwrap_or_default();
+    let selectable = resource.custom.as_ref().map(|c| c.selectable.as_slice());
     let fields = FieldSelector::parse(&text, &resource.kind, &resource.group, selectable)?;
     let number = |key: &str| match query.get(key) {
         None | Some("") => Ok(0i64),
@@ -160,7 +158,7 @@ pub(super) fn list(query: &Query, resource: &Resource, name: &str) -> Result<Lis
             errors.push(FieldError::forbidden(field, "resourceVersionMatch is forbidden when continue is provided"));
         }
         if !matches!(matching, "Exact" | "NotOlderThan") {
-            errors.push(FieldError::not_supported(field, &matching.into(), &["Exact", "NotOlderThan"]));
+            errors.push(FieldError::not_supported(field, &matching.into(), &["Exact", "NotOlderThan", ""]));
         }
         if matching == "Exact" && resource_version == Some(0) {
             errors.push(FieldError::forbidden(

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "tls")]
 use super::tls::{Authority, TlsError};
-use crate::apiserver::{ApiServer, base64, input};
+use crate::apiserver::{ApiServer, input};
 
 /// How long a client may take for a handshake.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(30);
@@ -99,7 +101,7 @@ impl Serving {
 
     /// A kubeconfig for it, for a user who is known by these credentials.
     pub fn kubeconfig_for(&self, user: &str, credentials: &Credentials) -> String {
-        let data = |pem: &str| base64::encode(pem.as_bytes());
+        let data = |pem: &str| STANDARD.encode(pem);
         let mut cluster = serde_json::json!({ "server": self.url() });
         if let Some(authority) = self.certificate_authority() {
             cluster["certificate-authority-data"] = data(authority).into();

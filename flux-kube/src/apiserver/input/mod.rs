@@ -149,6 +149,19 @@ fn from_protobuf(body: &[u8]) -> Result<Fields, Status> {
 
 /// The options of a delete, in whatever encoding.
 pub(crate) fn delete_options(body: &[u8], encoding: Encoding) -> Result<Value, Status> {
+    let options = read_options(body, encoding)?;
+    let text = |key: &str| options.get(key).and_then(Value::as_str).unwrap_or("");
+    let kind = text("kind");
+    if !matches!(kind, "" | "DeleteOptions") {
+        let version = text("apiVersion");
+        return Err(Status::bad_request(format!(
+            "no kind {kind:?} is registered for version {version:?} in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\""
+        )));
+    }
+    Ok(options)
+}
+
+fn read_options(body: &[u8], encoding: Encoding) -> Result<Value, Status> {
     match encoding {
         Encoding::Protobuf => from_protobuf(body).map(Value::Object),
         Encoding::Yaml => {
@@ -180,8 +193,10 @@ pub(crate) fn object(resource: &Resource, body: &[u8], encoding: Encoding) -> Re
         Value::Null => Fields::new(),
         other => {
             let what = super::patch::json::json_type(&other);
+            let hex: String = body.iter().take(100).map(|b| format!("{b:02x}")).collect();
             return Err(Status::bad_request(format!(
-                "couldn't get version/kind; json parse error: json: cannot unmarshal {what} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}"
+                "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: json: cannot unmarshal {what} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }} ({hex})",
+                resource.kind
             )));
         }
     };
@@ -206,6 +221,7 @@ pub(crate) fn any_object(body: &[u8], encoding: Encoding) -> Result<(Fields, Vec
 
 fn unrecognized(resource: &Resource, body: &[u8], error: &serde_json::Error) -> Status {
     let shown: String = String::from_utf8_lossy(body).chars().take(100).collect();
+    let shown = if shown.is_empty() { "<empty>".to_owned() } else { shown };
     let why = go_error(body, error);
     let what = format!("couldn't get version/kind; json parse error: {why}");
     if resource.custom.is_some() {

@@ -1,8 +1,9 @@
 //! Objects in protocol buffers, which typed clients send for built-in kinds.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::apiserver::base64;
 use crate::apiserver::fields::Fields;
 use crate::apiserver::schema::{Map, Scalar, Schema, Type, TypeId};
 
@@ -179,7 +180,7 @@ fn empty(schema: &Schema, ty: TypeId) -> Value {
 fn value(schema: &Schema, ty: TypeId, wire: Wire<'_>, depth: usize) -> Option<Value> {
     Some(match (schema.get(ty), wire) {
         (Type::Scalar(Scalar::String), Wire::Bytes(b)) => json!(text(b)?),
-        (Type::Scalar(Scalar::Bytes), Wire::Bytes(b)) => json!(base64::encode(b)),
+        (Type::Scalar(Scalar::Bytes), Wire::Bytes(b)) => json!(STANDARD.encode(b)),
         (Type::Scalar(Scalar::Int32 | Scalar::Int64), Wire::Varint(n)) => json!(n as i64),
         (Type::Scalar(Scalar::Boolean), Wire::Varint(n)) => json!(n != 0),
         (Type::Scalar(Scalar::Number), Wire::Fixed64(n)) => json!(f64::from_bits(n)),

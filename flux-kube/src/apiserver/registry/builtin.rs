@@ -164,6 +164,7 @@ fn resource(
         },
         custom: None,
         empty: std::sync::OnceLock::new(),
+        key: std::sync::OnceLock::new(),
         api_version: if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") },
     })
 }

@@ -1,5 +1,7 @@
 //! Discovery: what clients learn of the groups and resources that are served.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{Registry, Resource};
@@ -84,7 +86,7 @@ fn hash(r: &Resource) -> String {
     for b in r.group.bytes().chain(r.storage_version.bytes()).chain(r.kind.bytes()) {
         h = (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
     }
-    crate::apiserver::base64::encode(&h.to_be_bytes())
+    STANDARD.encode(h.to_be_bytes())
 }
 
 /// `/api` and `/apis` in the aggregated form: all groups and resources in one document.

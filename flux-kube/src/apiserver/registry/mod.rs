@@ -3,8 +3,10 @@
 pub(crate) mod builtin;
 pub(crate) mod discovery;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, OnceLock};
+
+use indexmap::{Equivalent, IndexMap};
 
 use crate::apiserver::crd::CustomVersion;
 use crate::apiserver::fields::Fields;
@@ -58,6 +60,7 @@ pub(crate) struct Resource {
     /// `group/version`, or `version` in the core group.
     pub(crate) api_version: String,
     pub(crate) empty: OnceLock<Fields>,
+    pub(crate) key: OnceLock<ResourceKey>,
 }
 
 impl Resource {
@@ -79,8 +82,13 @@ impl Resource {
         })
     }
 
-    pub(crate) fn key(&self) -> ResourceKey {
-        ResourceKey { group: self.group.clone(), plural: self.plural.clone() }
+    /// Where its objects are stored.
+    pub(crate) fn key(&self) -> &ResourceKey {
+        self.key.get_or_init(|| {
+            // Both kinds of events are the same objects.
+            let group = if self.group == "events.k8s.io" { "" } else { &self.group };
+            ResourceKey::new(group, &self.plural)
+        })
     }
 
     pub(crate) fn subresource(&self, name: &str) -> Option<&Subresource> {
@@ -100,13 +108,23 @@ impl Resource {
 /// A resource whatever its version: where its objects are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ResourceKey {
-    pub(crate) group: String,
-    pub(crate) plural: String,
+    pub(crate) group: Arc<str>,
+    pub(crate) plural: Arc<str>,
 }
 
 impl ResourceKey {
     pub(crate) fn new(group: &str, plural: &str) -> Self {
-        ResourceKey { group: group.to_owned(), plural: plural.to_owned() }
+        ResourceKey { group: group.into(), plural: plural.into() }
+    }
+}
+
+/// A key of the registry's maps that owns nothing: group, version and plural or kind.
+#[derive(Hash)]
+struct Name<'a>(&'a str, &'a str, &'a str);
+
+impl Equivalent<(String, String, String)> for Name<'_> {
+    fn equivalent(&self, key: &(String, String, String)) -> bool {
+        self.2 == key.2 && self.1 == key.1 && self.0 == key.0
     }
 }
 
@@ -114,9 +132,9 @@ impl ResourceKey {
 #[derive(Debug, Clone)]
 pub(crate) struct Registry {
     /// By group, version and plural.
-    resources: HashMap<(String, String, String), Arc<Resource>>,
+    resources: IndexMap<(String, String, String), Arc<Resource>>,
     /// By group, version and kind.
-    kinds: HashMap<(String, String, String), Arc<Resource>>,
+    kinds: IndexMap<(String, String, String), Arc<Resource>>,
     /// The versions of each group, preferred first; groups in the order of discovery.
     groups: Vec<(String, Vec<String>)>,
     custom: BTreeMap<String, Vec<Arc<Resource>>>,
@@ -125,7 +143,7 @@ pub(crate) struct Registry {
 /// What every server serves.
 static BUILT_IN: LazyLock<Registry> = LazyLock::new(|| {
     let mut registry =
-        Registry { resources: HashMap::new(), kinds: HashMap::new(), groups: Vec::new(), custom: BTreeMap::new() };
+        Registry { resources: IndexMap::new(), kinds: IndexMap::new(), groups: Vec::new(), custom: BTreeMap::new() };
     for resource in builtin::resources() {
         registry.insert(Arc::new(resource));
     }
@@ -149,16 +167,16 @@ impl Registry {
     }
 
     pub(crate) fn resource(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
-        self.resources.get(&(group.to_owned(), version.to_owned(), plural.to_owned()))
+        self.resources.get(&Name(group, version, plural))
     }
 
     pub(crate) fn kind(&self, group: &str, version: &str, kind: &str) -> Option<&Arc<Resource>> {
-        self.kinds.get(&(group.to_owned(), version.to_owned(), kind.to_owned()))
+        self.kinds.get(&Name(group, version, kind))
     }
 
     /// The resource in its storage version or, failing that, in any.
     pub(crate) fn stored(&self, key: &ResourceKey) -> Option<&Arc<Resource>> {
-        let mut versions = self.resources.values().filter(|r| r.group == key.group && r.plural == key.plural);
+        let mut versions = self.resources.values().filter(|r| r.key() == key);
         let first = versions.next()?;
         if first.version == first.storage_version {
             return Some(first);
@@ -189,8 +207,8 @@ impl Registry {
     pub(crate) fn set_custom(&mut self, definition: &str, resources: Vec<Arc<Resource>>) {
         for old in self.custom.remove(definition).unwrap_or_default() {
             let key = |name: &str| (old.group.clone(), old.version.clone(), name.to_owned());
-            self.resources.remove(&key(&old.plural));
-            self.kinds.remove(&key(&old.kind));
+            self.resources.shift_remove(&key(&old.plural));
+            self.kinds.shift_remove(&key(&old.kind));
         }
         for resource in &resources {
             self.insert(resource.clone());

@@ -56,8 +56,8 @@ impl Loader {
 
     fn finish(&mut self, done: Option<(TypeId, Map)>) {
         if let (Some((id, mut map)), Some(schema)) = (done, &mut self.schema) {
-            map.fields.sort_by(|a, b| a.name.cmp(&b.name));
-            let ty = if map.fields.is_empty() { Type::Deduced } else { Type::Map(map) };
+            let fields = std::mem::take(&mut map.fields);
+            let ty = if fields.is_empty() { Type::Deduced } else { Type::Map(map.with_fields(fields)) };
             schema.set(id, ty);
         }
     }

@@ -74,6 +74,8 @@ pub(crate) struct Map {
     pub(crate) atomic: bool,
     /// Sorted by name.
     pub(crate) fields: Vec<Field>,
+    /// Which of them are written even when they are empty.
+    always: Vec<u16>,
     pub(crate) element: Option<TypeId>,
 }
 
@@ -176,6 +178,25 @@ impl Schema {
 }
 
 impl Map {
+    /// A map of elements of one type.
+    pub(crate) fn of(element: Option<TypeId>, atomic: bool) -> Self {
+        Map { element, atomic, ..Map::default() }
+    }
+
+    /// A struct with these fields.
+    pub(crate) fn with_fields(mut self, mut fields: Vec<Field>) -> Self {
+        fields.sort_by(|a, b| a.name.cmp(&b.name));
+        let always = fields.iter().enumerate().filter(|(_, f)| f.always);
+        self.always = always.filter_map(|(i, _)| u16::try_from(i).ok()).collect();
+        self.fields = fields;
+        self
+    }
+
+    /// The fields that are written even when they are empty.
+    pub(crate) fn always(&self) -> impl Iterator<Item = &Field> {
+        self.always.iter().filter_map(|i| self.fields.get(usize::from(*i)))
+    }
+
     pub(crate) fn field(&self, name: &str) -> Option<&Field> {
         self.fields.binary_search_by(|f| (*f.name).cmp(name)).ok().and_then(|i| self.fields.get(i))
     }

@@ -341,7 +341,7 @@ pub(super) fn of(kind: &str, o: &Fields, now: &jiff::Timestamp) -> Option<Vec<Va
         "PersistentVolumeClaim" => {
             let deleting = !meta(o, "deletionTimestamp").is_null();
             let bound = !text(o, "spec.volumeName").is_empty();
-            let capacity = if bound { text(o, "status.capacity.storage") } else { "" };
+            let capacity = if bound { or(text(o, "status.capacity.storage"), "0") } else { "" };
             let modes = if bound { access_modes(list(o, "status.accessModes")) } else { String::new() };
             vec![
                 name,
@@ -389,11 +389,11 @@ pub(super) fn of(kind: &str, o: &Fields, now: &jiff::Timestamp) -> Option<Vec<Va
             vec![
                 name,
                 json!(status),
-                json!(NONE),
+                json!(node_roles(o)),
                 created,
                 json!(text(o, "status.nodeInfo.kubeletVersion")),
-                json!(NONE),
-                json!(NONE),
+                json!(node_address(o, "InternalIP")),
+                json!(node_address(o, "ExternalIP")),
                 json!(get("osImage")),
                 json!(get("kernelVersion")),
                 json!(get("containerRuntimeVersion")),
@@ -476,6 +476,26 @@ fn balancer(o: &Fields) -> String {
     all.join(",")
 }
 
+/// What a node's labels say it is for.
+fn node_roles(o: &Fields) -> String {
+    let labels = at(o, "metadata.labels").as_object().into_iter().flatten();
+    let mut roles: Vec<&str> = labels
+        .filter_map(|(k, v)| match k.strip_prefix("node-role.kubernetes.io/") {
+            Some(role) => Some(role).filter(|r| !r.is_empty()),
+            None => v.as_str().filter(|v| k == "kubernetes.io/role" && !v.is_empty()),
+        })
+        .collect();
+    roles.sort_unstable();
+    roles.dedup();
+    if roles.is_empty() { NONE.to_owned() } else { roles.join(",") }
+}
+
+fn node_address(o: &Fields, kind: &str) -> String {
+    let of = |a: &&Value| a.get("type").and_then(Value::as_str) == Some(kind);
+    let found = list(o, "status.addresses").iter().find(of).and_then(|a| a.get("address")?.as_str());
+    found.unwrap_or(NONE).to_owned()
+}
+
 fn external_ip(o: &Fields) -> String {
     let own: Vec<&str> = list(o, "spec.externalIPs").iter().filter_map(Value::as_str).collect();
     match text(o, "spec.type") {
@@ -522,8 +542,13 @@ fn metrics(o: &Fields) -> String {
         let spec = m.get(key);
         let target = spec.and_then(|s| s.get("target"));
         let current = statuses.get(i).and_then(|s| s.get(key)).and_then(|s| s.get("current"));
+        let utilization = named && target.is_some_and(|t| t.get("averageUtilization").is_some());
         let value = |v: Option<&Value>, otherwise: &str| -> String {
             let get = |k: &str| v.and_then(|v| v.get(k));
+            if utilization {
+                let percent = get("averageUtilization").and_then(Value::as_i64);
+                return percent.map_or_else(|| otherwise.to_owned(), |n| format!("{n}%"));
+            }
             get("averageValue")
                 .or_else(|| get("value"))
                 .and_then(Value::as_str)
@@ -578,6 +603,15 @@ fn pod(o: &Fields, now: &jiff::Timestamp) -> Vec<Value> {
     let restarts: i64 = statuses.iter().filter_map(|s| s.get("restartCount")?.as_i64()).sum();
     let phase = text(o, "status.phase");
     let mut reason = or(text(o, "status.reason"), phase).to_owned();
+    let gated = list(o, "status.conditions").iter().any(|c| {
+        c.get("type").and_then(Value::as_str) == Some("PodScheduled")
+            && c.get("reason").and_then(Value::as_str) == Some("SchedulingGated")
+    });
+    if gated {
+        reason = "SchedulingGated".to_owned();
+    }
+    let sidecars = list(o, "spec.initContainers").iter();
+    let sidecars = sidecars.filter(|c| c.get("restartPolicy").and_then(Value::as_str) == Some("Always")).count();
     for s in statuses.iter().rev() {
         let state = |k: &str| s.get("state").and_then(|s| s.get(k));
         let why = |k: &str| state(k).and_then(|s| s.get("reason")).and_then(Value::as_str).filter(|r| !r.is_empty());
@@ -600,7 +634,7 @@ fn pod(o: &Fields, now: &jiff::Timestamp) -> Vec<Value> {
     };
     vec![
         meta(o, "name"),
-        json!(format!("{ready}/{}", list(o, "spec.containers").len())),
+        json!(format!("{ready}/{}", list(o, "spec.containers").len() + sidecars)),
         json!(reason),
         json!(restarts.to_string()),
         age(Some(&meta(o, "creationTimestamp")), now),

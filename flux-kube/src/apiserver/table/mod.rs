@@ -62,6 +62,22 @@ fn build<'a>(resource: &Resource, objects: impl Iterator<Item = &'a Fields>, met
             let object = match options.include.as_str() {
                 "None" => Value::Null,
                 "Object" => Value::Object(o.clone()),
+                // This annotation is a field that only whole objects show so.
+                _ if resource.kind == "DaemonSet" => {
+                    let mut o = o.clone();
+                    let meta = o.get_mut("metadata").and_then(Value::as_object_mut);
+                    if let Some(annotations) =
+                        meta.and_then(|m| m.get_mut("annotations")).and_then(Value::as_object_mut)
+                    {
+                        annotations.shift_remove(crate::apiserver::strategy::TEMPLATE_GENERATION);
+                        if annotations.is_empty()
+                            && let Some(meta) = o.get_mut("metadata").and_then(Value::as_object_mut)
+                        {
+                            meta.shift_remove("annotations");
+                        }
+                    }
+                    metadata(&o, &options.version)
+                }
                 _ => metadata(o, &options.version),
             };
             let mut row = serde_json::Map::new();
@@ -145,6 +161,11 @@ fn row_cells(resource: &Resource, o: &Fields, now: &jiff::Timestamp) -> Vec<Valu
         }
         out.extend(custom.columns.iter().map(|c| path::cell(o, &c.path, &c.kind, now)));
         return out;
+    }
+    if resource.api_version == "autoscaling/v1" {
+        let mut o = o.clone();
+        crate::apiserver::convert::between("autoscaling/v1", "autoscaling/v2", &mut o);
+        return cells::of(&resource.kind, &o, now).unwrap_or_default();
     }
     cells::of(&resource.kind, o, now)
         .unwrap_or_else(|| vec![cells::meta(o, "name"), cells::meta(o, "creationTimestamp")])

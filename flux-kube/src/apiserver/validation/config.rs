@@ -1,9 +1,8 @@
-//! Config maps, secrets, events, claims and classes.
+//! Config maps, secrets and events.
 
 use serde_json::{Value, json};
 
 use super::{Errors, at, immutable, names, same, text};
-use crate::apiserver::base64;
 use crate::apiserver::fields::Fields;
 use crate::apiserver::status::FieldError;
 
@@ -106,7 +105,7 @@ fn docker(object: &Fields, key: &str, errors: &mut Errors) {
     let Some(encoded) = object.get("data").and_then(|d| d.get(key)).and_then(Value::as_str) else {
         return errors.push(FieldError::required(path, ""));
     };
-    let bytes = base64::decode(encoded).unwrap_or_default();
+    let bytes = super::decoded(encoded);
     if let Err(e) = serde_json::from_slice::<Fields>(&bytes) {
         let why = if e.is_eof() { "unexpected end of JSON input".to_owned() } else { e.to_string() };
         errors.push(FieldError::invalid(path, &json!("<secret contents redacted>"), &why));
@@ -116,66 +115,33 @@ fn docker(object: &Fields, key: &str, errors: &mut Errors) {
 pub(super) fn event(object: &Fields, errors: &mut Errors) {
     let about = text(at(object, "involvedObject"), "namespace");
     let own = text(at(object, "metadata"), "namespace");
-    if !about.is_empty() && about != own {
+    // What has no namespace is told of in the default one.
+    let fits = if about.is_empty() { matches!(own, "" | "default") } else { about == own };
+    if !fits {
         errors.push(FieldError::invalid("involvedObject.namespace", &about.into(), "does not match event.namespace"));
     }
 }
 
-pub(super) fn claim(object: &Fields, old: Option<&Fields>, errors: &mut Errors) {
-    let spec = at(object, "spec");
-    if super::list(spec, "accessModes").next().is_none() {
-        errors.push(FieldError::required("spec.accessModes", "at least 1 access mode is required"));
+/// An event of the newer kind says when, who and what.
+pub(super) fn new_event(object: &Fields, old: Option<&Fields>, errors: &mut Errors) {
+    if old.is_some() {
+        return;
     }
-    if spec.get("resources").and_then(|r| r.get("requests")).and_then(|r| r.get("storage")).is_none() {
-        errors.push(FieldError::required("spec.resources[storage]", ""));
+    if at(object, "eventTime").is_null() {
+        errors.push(FieldError::required("eventTime", ""));
+        return event_type(object, errors);
     }
-    let Some(old) = old else { return };
-    let strip = |spec: &Value| {
-        let mut spec = spec.clone();
-        if let Some(s) = spec.as_object_mut() {
-            for key in ["volumeName", "resources", "volumeAttributesClassName"] {
-                s.shift_remove(key);
-            }
-        }
-        spec
-    };
-    if !same(&strip(spec), &strip(at(old, "spec"))) {
-        let why =
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
-        errors.push(FieldError::forbidden("spec", why));
-    }
-}
-
-pub(super) fn storage_class(object: &Fields, old: Option<&Fields>, errors: &mut Errors) {
-    if object.get("provisioner").and_then(Value::as_str).is_none_or(str::is_empty) {
-        errors.push(FieldError::required("provisioner", ""));
-    }
-    let Some(old) = old else { return };
-    if !same(at(object, "parameters"), at(old, "parameters")) {
-        errors.push(FieldError::forbidden("parameters", "updates to parameters are forbidden."));
-    }
-    for key in ["provisioner", "reclaimPolicy"] {
-        if !same(at(object, key), at(old, key)) {
-            errors.push(FieldError::forbidden(key, &format!("updates to {key} are forbidden.")));
+    for key in ["reportingController", "reportingInstance", "action", "reason"] {
+        if at(object, key).as_str().is_none_or(str::is_empty) {
+            errors.push(FieldError::required(key, ""));
         }
     }
-    immutable("volumeBindingMode", at(object, "volumeBindingMode"), at(old, "volumeBindingMode"), errors);
+    event_type(object, errors);
 }
 
-pub(super) fn priority_class(object: &Fields, old: Option<&Fields>, errors: &mut Errors) {
-    let name = text(at(object, "metadata"), "name");
-    if name.starts_with("system-") && !matches!(name, "system-cluster-critical" | "system-node-critical") {
-        let why = "priority class names with 'system-' prefix are reserved for system use only. error: should not have the 'system-' prefix";
-        errors.push(FieldError::forbidden("metadata.name", why));
-    }
-    let value = at(object, "value").as_i64().unwrap_or(0);
-    if value > 1_000_000_000 && !name.starts_with("system-") {
-        let why = "maximum allowed value of a user defined priority is 1000000000";
-        errors.push(FieldError::forbidden("value", why));
-    }
-    if let Some(old) = old
-        && !same(at(object, "value"), at(old, "value"))
-    {
-        errors.push(FieldError::forbidden("value", "may not be changed in an update."));
+fn event_type(object: &Fields, errors: &mut Errors) {
+    let kind = at(object, "type").as_str().unwrap_or("");
+    if !matches!(kind, "Normal" | "Warning") {
+        errors.push(FieldError::invalid("type", &kind.into(), &format!("has invalid value: {kind}")));
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::names;
+use super::path::Path;
 use crate::apiserver::fields::Fields;
 use crate::apiserver::registry::Resource;
 use crate::apiserver::status::FieldError;
@@ -64,13 +65,13 @@ pub(super) fn create(resource: &Resource, object: &Fields, errors: &mut Vec<Fiel
     } else if !text(meta, "namespace").is_empty() {
         errors.push(FieldError::forbidden("metadata.namespace", "not allowed on this type"));
     }
-    common(meta, errors);
+    common(resource, meta, errors);
 }
 
 /// Rules that new and changed objects share.
-fn common(meta: &Value, errors: &mut Vec<FieldError>) {
+fn common(resource: &Resource, meta: &Value, errors: &mut Vec<FieldError>) {
     let labels = meta.get("labels").and_then(Value::as_object);
-    self::labels("metadata.labels", labels, errors);
+    self::labels(Path::new("metadata.labels"), labels, errors);
     let mut size = 0;
     for (key, value) in meta.get("annotations").and_then(Value::as_object).into_iter().flatten() {
         for e in names::label_key_errors(&key.to_lowercase()) {
@@ -110,9 +111,15 @@ fn common(meta: &Value, errors: &mut Vec<FieldError>) {
         }
     }
     let finalizers = meta.get("finalizers").and_then(Value::as_array).into_iter().flatten();
-    for f in finalizers.filter_map(Value::as_str) {
+    let all = Path::new("metadata.finalizers");
+    for (i, f) in finalizers.filter_map(Value::as_str).enumerate() {
         for e in names::qualified_name_errors(f) {
-            errors.push(FieldError::invalid("metadata.finalizers", &f.into(), &e));
+            errors.push(FieldError::invalid(all, &f.into(), &e));
+        }
+        let built_in = resource.custom.is_none() && resource.group != "apiextensions.k8s.io";
+        if built_in && !f.contains('/') && !matches!(f, "kubernetes" | "orphan" | "foregroundDeletion") {
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.push(FieldError::invalid(all.index(i), &f.into(), why));
         }
     }
     let has = |name: &str| {
@@ -136,7 +143,7 @@ fn show_owners(meta: &Value) -> String {
 }
 
 /// The rules of labels under a path.
-pub(crate) fn labels(path: &str, labels: Option<&Fields>, errors: &mut Vec<FieldError>) {
+pub(crate) fn labels(path: Path<'_>, labels: Option<&Fields>, errors: &mut Vec<FieldError>) {
     for (key, value) in labels.into_iter().flatten() {
         for e in names::label_key_errors(key) {
             errors.push(FieldError::invalid(path, &key.as_str().into(), &e));
@@ -147,7 +154,7 @@ pub(crate) fn labels(path: &str, labels: Option<&Fields>, errors: &mut Vec<Field
     }
 }
 
-pub(super) fn update(_resource: &Resource, object: &Fields, old: &Fields, errors: &mut Vec<FieldError>) {
+pub(super) fn update(resource: &Resource, object: &Fields, old: &Fields, errors: &mut Vec<FieldError>) {
     let empty = Value::Null;
     let (new, old) = (object.get("metadata").unwrap_or(&empty), old.get("metadata").unwrap_or(&empty));
     for key in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
@@ -174,5 +181,7 @@ pub(super) fn update(_resource: &Resource, object: &Fields, old: &Fields, errors
             errors.push(FieldError::forbidden("metadata.finalizers", &why));
         }
     }
-    common(new, errors);
+    // The generic rules and the kind's own both say so.
+    errors.extend(errors.clone());
+    common(resource, new, errors);
 }

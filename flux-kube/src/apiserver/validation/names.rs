@@ -1,6 +1,8 @@
 //! The grammars of names, labels and the like, with the words of the real server.
 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const SEARCH: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
+const WILDCARD: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const LABEL_1123: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const LABEL_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const QUALIFIED: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
@@ -39,6 +41,27 @@ pub(crate) fn subdomain_errors(s: &str) -> Vec<String> {
         out.push(SUBDOMAIN.to_owned());
     }
     out
+}
+
+/// A domain to search names in: a subdomain whose parts may start with `_`.
+pub(crate) fn search_domain_errors(s: &str) -> Vec<String> {
+    let part = |p: &str| is_label(&p.strip_prefix('_').unwrap_or(p).replace('_', "-"));
+    let mut out = Vec::new();
+    if s.len() > 253 {
+        out.push(too_long(253));
+    }
+    if !s.split('.').all(part) {
+        out.push(SEARCH.to_owned());
+    }
+    out
+}
+
+/// `*.` and a subdomain.
+pub(crate) fn wildcard_errors(s: &str) -> Vec<String> {
+    match s.strip_prefix("*.") {
+        Some(rest) if rest.split('.').all(is_label) => Vec::new(),
+        _ => vec![WILDCARD.to_owned()],
+    }
 }
 
 /// A DNS label: the name of a namespace.
@@ -82,6 +105,9 @@ pub(crate) fn path_segment_errors(s: &str) -> Vec<String> {
 
 /// The key of a label or annotation: a name with an optional `domain/`.
 pub(crate) fn label_key_errors(s: &str) -> Vec<String> {
+    if s.len() <= 63 && is_qualified(s) {
+        return Vec::new();
+    }
     let mut out = Vec::new();
     let name = match s.split('/').collect::<Vec<_>>().as_slice() {
         [name] => *name,

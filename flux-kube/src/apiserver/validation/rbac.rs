@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::path::Path;
 use super::{Errors, at, list, names, one_of, text};
 use crate::apiserver::fields::Fields;
 use crate::apiserver::status::FieldError;
@@ -52,7 +53,7 @@ pub(super) fn binding(kind: &str, object: &Fields, old: Option<&Fields>, errors:
             &["rbac.authorization.k8s.io"],
         ));
     }
-    one_of("roleRef.kind".into(), role.get("kind").unwrap_or(&Value::Null), supported, errors);
+    one_of(Path::new("roleRef.kind"), role.get("kind"), supported, errors);
     let name = text(role, "name");
     if name.is_empty() {
         errors.push(FieldError::required("roleRef.name", ""));

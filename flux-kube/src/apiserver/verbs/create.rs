@@ -20,7 +20,7 @@ impl State {
         options: &WriteOptions,
     ) -> Result<Written, Status> {
         let resource = &target.resource;
-        let warnings = self.decode(resource, &mut object, options)?;
+        let mut warnings = self.decode(resource, &mut object, options)?;
         check_namespace(target, &mut object)?;
         let managers =
             Managers::decode(object.get("metadata").and_then(|m| m.get("managedFields"))).unwrap_or_default();
@@ -34,6 +34,7 @@ impl State {
         let managers =
             Self::field_manager(&versions, target, &options.now).update(None, &object, managers, &options.manager);
         let object = self.insert(target, object, managers, options)?;
+        warnings.extend(validation::warnings(resource, &object));
         Ok(Written { object: served(&object, resource), created: true, warnings })
     }
 
@@ -50,7 +51,8 @@ impl State {
         if !meta_str(&object, "resourceVersion").is_empty() && target.name.is_empty() {
             return Err(Status::internal("resourceVersion should not be set on objects to be created"));
         }
-        strategy::prepare_create(resource, &mut object);
+        self.admit_create(resource, &mut object)?;
+        strategy::prepare_create(resource, &mut object, &options.now);
         let generate = meta_str(&object, "generateName").to_owned();
         if meta_str(&object, "name").is_empty() && !generate.is_empty() {
             let base: String = generate.chars().take(58).collect();
@@ -73,10 +75,10 @@ impl State {
         }
         let name = meta_str(&object, "name").to_owned();
         let at = key(&target.namespace, &name);
-        if self.store.get(&resource.key(), &at).is_some() {
+        if self.store.get(resource.key(), &at).is_some() {
             return Err(Status::already_exists(&resource.group, &resource.plural, &name));
         }
-        self.allocate(resource, &mut object, None, options.dry_run)?;
+        self.allocate(resource, &mut object, None)?;
         encode_managers(&mut object, &mut managers, None);
         if !options.dry_run {
             // Its place; the store knows the value.
@@ -90,7 +92,7 @@ impl State {
         if stored.api_version != resource.api_version {
             object = super::convert(&object, &stored);
         }
-        Ok(self.store.put(&resource.key(), object, managers).object.clone())
+        Ok(self.store.put(resource.key(), object, managers).object.clone())
     }
 
     /// The namespace of an object must be there, and not on its way out.

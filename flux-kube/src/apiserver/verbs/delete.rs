@@ -41,19 +41,21 @@ impl State {
     pub(crate) fn delete(&mut self, target: &Target, options: &DeleteOptions) -> Result<Deleted, Status> {
         let resource = &target.resource;
         let old = self.find(target)?;
-        let conflict = |what: &str, want: &str, have: &str| {
-            let why = format!("Precondition failed: {what} in precondition: {want}, {what} in object meta: {have}");
-            Status::conflict(&resource.group, &resource.plural, &target.name, &why)
+        let conflict = |what: &str, want: &str, have: &str, so: &str| {
+            let why = format!(
+                "the {what} in the precondition ({want}) does not match the {what} in record ({have}). The object might have been {so}"
+            );
+            Status::conflict(&resource.group, &resource.kind, &target.name, &why)
         };
         if let Some(uid) = &options.uid
             && uid != old.meta_str("uid")
         {
-            return Err(conflict("UID", uid, old.meta_str("uid")));
+            return Err(conflict("UID", uid, old.meta_str("uid"), "deleted and then recreated"));
         }
         if let Some(version) = &options.resource_version
             && version != old.meta_str("resourceVersion")
         {
-            return Err(conflict("ResourceVersion", version, old.meta_str("resourceVersion")));
+            return Err(conflict("ResourceVersion", version, old.meta_str("resourceVersion"), "modified"));
         }
         let namespace = resource.kind == "Namespace" && resource.group.is_empty();
         if namespace && matches!(target.name.as_str(), "default" | "kube-system" | "kube-public") {
@@ -76,8 +78,9 @@ impl State {
             if options.dry_run {
                 return Ok(Deleted::Gone(served(&old.object, resource)));
             }
-            self.store.remove(&resource.key(), &target.key());
-            let gone = served(&old.object, resource);
+            // What goes is told at the revision at which it went.
+            let last = self.store.remove(resource.key(), &target.key()).unwrap_or(old);
+            let gone = served(&last.object, resource);
             if pod {
                 let mut gone = (*gone).clone();
                 metadata_mut(&mut gone).insert("deletionGracePeriodSeconds".into(), json!(0));
@@ -118,7 +121,7 @@ impl State {
         if options.dry_run {
             return Ok(Deleted::Waiting(served(&Arc::new(object), resource)));
         }
-        let record = self.store.put(&resource.key(), object, old.managers.clone());
+        let record = self.store.put(resource.key(), object, old.managers.clone());
         Ok(Deleted::Waiting(served(&record.object, resource)))
     }
 

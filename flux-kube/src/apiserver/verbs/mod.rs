@@ -1,5 +1,6 @@
 //! The verbs of the API, on one locked state.
 
+mod actions;
 mod create;
 mod delete;
 mod patch;
@@ -19,6 +20,7 @@ pub(crate) use read::{ListOptions, Listed, prefix, too_large};
 pub(crate) use scale::selector_text;
 pub(crate) use update::{is_finished, without_managed};
 
+use super::allocate::Cursor;
 use super::auth::KnownToken;
 use super::fields::{FieldManager, Fields, Managers, Typed, Versions};
 use super::ids::Ids;
@@ -35,6 +37,8 @@ pub(crate) struct State {
     pub(crate) ids: Ids,
     /// Who is known by which token.
     pub(crate) tokens: HashMap<String, KnownToken>,
+    /// Which addresses and ports services were given last.
+    pub(crate) handed_out: Cursor,
     /// The workloads that are simulated, if they are.
     pub(crate) simulation: Option<Simulation>,
 }
@@ -133,12 +137,13 @@ impl State {
             registry: Registry::new(),
             ids: Ids::new(seed),
             tokens: HashMap::new(),
+            handed_out: Cursor::default(),
             simulation: None,
         }
     }
 
     pub(crate) fn find(&self, target: &Target) -> Result<Arc<Record>, Status> {
-        self.store.get(&target.resource.key(), &target.key()).cloned().ok_or_else(|| target.not_found())
+        self.store.get(target.resource.key(), &target.key()).cloned().ok_or_else(|| target.not_found())
     }
 
     /// The resource in its storage version.
@@ -259,11 +264,16 @@ pub(crate) fn order_metadata(meta: &mut Fields) {
         "clusterName",
         "managedFields",
     ];
-    let mut out = Fields::with_capacity(meta.len());
-    for key in ORDER {
-        if let Some(value) = meta.get_mut(key) {
-            out.insert(key.to_owned(), value.take());
+    let mut rest = ORDER.iter();
+    if meta.keys().all(|key| rest.any(|o| o == key)) {
+        return;
+    }
+    let mut slots: [Option<(String, Value)>; ORDER.len()] = Default::default();
+    for (key, value) in std::mem::take(meta) {
+        let slot = ORDER.iter().position(|o| *o == key).and_then(|i| slots.get_mut(i));
+        if let Some(slot) = slot {
+            *slot = Some((key, value));
         }
     }
-    *meta = out;
+    *meta = slots.into_iter().flatten().collect();
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::create::check_namespace;
-use super::update::{check_preconditions, check_version, without_managed};
+use super::update::{check_version, same_owners, without_managed};
 use super::{KindVersions, State, Target, WriteOptions, Written, meta_str, metadata_mut, served};
 use crate::apiserver::fields::{ApplyError, Fields, Managers, equal_maps};
 use crate::apiserver::patch;
+use crate::apiserver::registry::builtin;
 use crate::apiserver::status::{FieldError, Status};
 use crate::apiserver::store::{Record, Settled};
 
@@ -83,7 +84,7 @@ impl State {
             )));
         };
         let raw = object.clone();
-        self.check_kind(target, &object)?;
+        check_kind(target, &object)?;
         let unknown = self.normalise(resource, &mut object).map_err(|e| match patch {
             Patch::Strategic(change) => unrestorable(change, &e),
             _ => invalid_patch(&raw, &e),
@@ -116,26 +117,9 @@ impl State {
             )));
         }
         check_namespace(target, &mut object)?;
-        check_preconditions(target, &object, &old)?;
+        check_version(target, meta_str(&object, "resourceVersion"), &old)?;
         let written = self.replace(target, &old, object, options)?;
         Ok(Written { warnings, ..written })
-    }
-
-    /// The patched object is still of its kind.
-    fn check_kind(&self, target: &Target, object: &Fields) -> Result<(), Status> {
-        let resource = &target.resource;
-        let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("");
-        if text("kind") != resource.kind || text("apiVersion") != resource.api_version {
-            if resource.custom.is_some() {
-                return Err(Status::bad_request("the API version in the data does not match the expected API version"));
-            }
-            return Err(Status::bad_request(format!(
-                "no kind {:?} is registered for version {:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
-                text("kind"),
-                text("apiVersion")
-            )));
-        }
-        Ok(())
     }
 
     fn apply(
@@ -151,48 +135,33 @@ impl State {
             let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
             return Err(Status::bad_request(format!("invalid object type: {group}/{version}, Kind={}", text("kind"))));
         }
-        let old = self.store.get(&resource.key(), &target.key()).cloned();
-        if let Some(old) = &old
-            && let Some(written) = settled(target, old, config, options)
-        {
+        let old = self.store.get(resource.key(), &target.key()).cloned();
+        if let Some(written) = old.as_ref().and_then(|old| settled(target, old, config, options)) {
             return Ok(written);
         }
-        let nothing: Arc<Fields>;
-        let (live, managers) = match &old {
-            Some(old) => (served(&old.object, &resource), old.managers.clone()),
-            None => {
-                nothing = Arc::new(resource.empty().clone());
-                (nothing, Managers::default())
-            }
-        };
         if old.is_none() && !target.subresource.is_empty() {
             return Err(target.not_found());
         }
-        let live = if old.is_some() { without_managed(&live) } else { (*live).clone() };
+        let live = old.as_ref().map(|old| served(&old.object, &resource));
+        let nobody = Managers::default();
+        let managers = old.as_ref().map_or(&nobody, |old| &old.managers);
         let versions = KindVersions { registry: &self.registry, resource: &resource };
         let manager = Self::field_manager(&versions, target, &options.now);
-        let outcome = manager.apply(&live, config, &managers, &options.manager, force).map_err(|e| apply_status(&e))?;
-        let unchanged = old.is_some() && equal_maps(&outcome.object, &live);
+        let before = live.as_deref().unwrap_or(resource.empty());
+        let outcome = manager.apply(before, config, managers, &options.manager, force).map_err(|e| apply_status(&e))?;
         let mut object = outcome.object;
-        if !unchanged {
-            self.normalise(&resource, &mut object)?;
+        if let Some(object) = &mut object {
+            self.normalise(&resource, object)?;
+        } else if old.is_none() {
+            // Nothing is applied to nothing.
+            object = Some(resource.empty().clone());
         }
-        let name = meta_str(&object, "name");
-        if name.is_empty() {
-            return Err(Status::bad_request(format!(
-                "the name of the object ({} based on URL) was undeterminable: name must be provided",
-                target.name
-            )));
+        check_applied_name(target, object.as_ref().or(live.as_deref()))?;
+        if let Some(object) = &mut object {
+            check_namespace(target, object)?;
         }
-        if name != target.name {
-            return Err(Status::bad_request(format!(
-                "the name of the object ({name}) does not match the name on the URL ({})",
-                target.name
-            )));
-        }
-        check_namespace(target, &mut object)?;
-        let Some(old) = old else {
-            return self.create_applied(target, object, outcome.managers, options);
+        let (Some(old), Some(live)) = (old, live) else {
+            return self.create_applied(target, object.unwrap_or_default(), outcome.managers, options);
         };
         let meta = |key: &str| config.get("metadata").and_then(|m| m.get(key)).and_then(Value::as_str).unwrap_or("");
         if !meta("uid").is_empty() && meta("uid") != old.meta_str("uid") {
@@ -201,11 +170,17 @@ impl State {
             return Err(Status::invalid(&resource.group, &resource.kind, &target.name, &[error.clone(), error]));
         }
         check_version(target, meta("resourceVersion"), &old)?;
-        let before = old.revision;
-        let written = self.save(target, &old, object, outcome.managers, options)?;
+        let written = match object {
+            None if same_owners(&outcome.managers, &old.managers) => {
+                Written { object: live, created: false, warnings: Vec::new() }
+            }
+            object => {
+                let object = object.unwrap_or_else(|| without_managed(&live));
+                self.save(target, &old, object, outcome.managers, options)?
+            }
+        };
         // Found to change nothing: the same question has the same answer while the object stays as it is.
         if Arc::ptr_eq(&written.object, &served(&old.object, &resource))
-            && old.revision == before
             && let Ok(mut slot) = old.settled.lock()
         {
             *slot = Some(Settled {
@@ -236,6 +211,44 @@ impl State {
         let object = self.insert(target, object, managers, options)?;
         Ok(Written { object: served(&object, resource), created: true, warnings: Vec::new() })
     }
+}
+
+/// The patched object is still of its kind.
+fn check_kind(target: &Target, object: &Fields) -> Result<(), Status> {
+    let resource = &target.resource;
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("");
+    let (kind, version) = (text("kind"), text("apiVersion"));
+    if kind == resource.kind && version == resource.api_version {
+        return Ok(());
+    }
+    if resource.custom.is_some() {
+        return Err(Status::bad_request("the API version in the data does not match the expected API version"));
+    }
+    let why = match builtin::internal_name(version, kind) {
+        Some((version, _)) => {
+            let internal = builtin::type_group(&resource.group);
+            format!("converting ({version}.{kind}) to ({internal}.{}): unknown conversion", resource.kind)
+        }
+        None => {
+            format!(
+                "no kind {kind:?} is registered for version {version:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\""
+            )
+        }
+    };
+    Err(invalid_patch_because(object, &why))
+}
+
+/// What is applied has the name it is applied under.
+fn check_applied_name(target: &Target, object: Option<&Fields>) -> Result<(), Status> {
+    let name = object.map_or("", |o| meta_str(o, "name"));
+    if name == target.name && !name.is_empty() {
+        return Ok(());
+    }
+    Err(Status::bad_request(if name.is_empty() {
+        format!("the name of the object ({} based on URL) was undeterminable: name must be provided", target.name)
+    } else {
+        format!("the name of the object ({name}) does not match the name on the URL ({})", target.name)
+    }))
 }
 
 /// The answer to an apply that is known to change nothing.
@@ -274,6 +287,11 @@ fn unrestorable(change: &Value, error: &Status) -> Status {
     let why = error.message.as_str();
     let from = why.split("cannot unmarshal ").nth(1).and_then(|w| w.split(' ').next()).unwrap_or("string");
     let into = why.rsplit("of type ").next().unwrap_or("");
+    if matches!(into, "int32" | "int64" | "bool" | "float64") {
+        let shown = crate::apiserver::gotext::go_value(change);
+        let error = FieldError::invalid("patch", &shown.into(), &format!("unrecognized type: {into}"));
+        return Status::invalid("", "", "", &[error]);
+    }
     let into = match into {
         t if t.starts_with("map[") => "map",
         t if t.starts_with("[]") => "slice",

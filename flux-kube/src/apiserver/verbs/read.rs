@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::{State, Target, served};
@@ -67,7 +69,7 @@ impl State {
                 _ => (current, ""),
             },
         };
-        let table = self.store.table(&target.resource.key());
+        let table = self.store.table(target.resource.key());
         let then;
         let records: Box<dyn Iterator<Item = (&String, &Arc<Record>)>> = match table {
             None => Box::new(std::iter::empty()),
@@ -123,8 +125,7 @@ pub(crate) fn too_large(asked: u64, current: u64) -> Status {
 
 fn encode_token(revision: u64, last: &str) -> String {
     let token = json!({"v": "meta.k8s.io/v1", "rv": revision, "start": format!("{last}\u{0}")}).to_string();
-    let encoded = crate::apiserver::base64::encode(token.as_bytes());
-    encoded.trim_end_matches('=').replace('+', "-").replace('/', "_")
+    URL_SAFE_NO_PAD.encode(token)
 }
 
 fn decode_token(token: &str) -> Result<(u64, String), Status> {
@@ -136,9 +137,14 @@ fn decode_token(token: &str) -> Result<(u64, String), Status> {
             .unwrap_or(token.len() - token.len() % 4);
         return Err(bad(format!("illegal base64 data at input byte {at}")));
     }
-    let bytes = crate::apiserver::base64::decode(&token.replace('-', "+").replace('_', "/"))
-        .ok_or_else(|| bad("illegal base64 data at input byte 0".to_owned()))?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
+    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| bad("illegal base64 data at input byte 0".to_owned()))?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|e| {
+        let first = String::from_utf8_lossy(&bytes).chars().find(|c| !c.is_whitespace());
+        match first.filter(|c| e.is_syntax() && !"{[\"-0123456789tfn".contains(*c)) {
+            Some(c) => bad(format!("invalid character {c:?} looking for beginning of value")),
+            None => bad(e.to_string()),
+        }
+    })?;
     let revision = value
         .get("rv")
         .and_then(Value::as_u64)

@@ -185,6 +185,21 @@ impl State {
         scale: &Fields,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
+        let text = |key: &str| scale.get(key).and_then(Value::as_str).unwrap_or("");
+        if !matches!(text("kind"), "" | "Scale") {
+            let (kind, version) = (text("kind"), text("apiVersion"));
+            let version = version.rsplit('/').next().unwrap_or("");
+            return Err(Status::bad_request(format!(
+                "{kind} in version {version:?} cannot be handled as a Scale: converting ({version}.{kind}) to (autoscaling.Scale): unknown conversion"
+            )));
+        }
+        let name = meta_str(scale, "name");
+        if !name.is_empty() && name != target.name {
+            return Err(Status::bad_request(format!(
+                "the name of the object ({name}) does not match the name on the URL ({})",
+                target.name
+            )));
+        }
         let (old, managers) = self.scale_state(target)?;
         let managers = with_scale_manager(options, |m| m.update(Some(&old), scale, managers, &options.manager))?;
         self.save_scale(target, scale, managers, options)
@@ -199,11 +214,18 @@ impl State {
         let (old, managers) = self.scale_state(target)?;
         let before = Value::Object(old.clone());
         let patched = match patch {
+            Patch::Apply { config, .. } if target.resource.custom.is_some() => {
+                // The real server cannot do this either.
+                let (namespace, name) = (meta_str(config, "namespace"), meta_str(config, "name"));
+                return Err(Status::internal(format!(
+                    "failed to convert new object ({namespace}/{name}; autoscaling/v1, Kind=Scale) to proper version: request to convert CR to an invalid group/version: autoscaling/v1"
+                )));
+            }
             Patch::Apply { config, force } => {
                 let outcome =
                     with_scale_manager(options, |m| m.apply(&old, config, &managers, &options.manager, *force))?
                         .map_err(|e| apply_status(&e))?;
-                return self.save_scale(target, &outcome.object, outcome.managers, options);
+                return self.save_scale(target, outcome.object.as_ref().unwrap_or(&old), outcome.managers, options);
             }
             Patch::Json(p) => patch::json::apply(&before, p).map_err(|e| Status::bad_request(e.to_string()))?,
             Patch::Merge(p) | Patch::Strategic(p) => {
@@ -238,6 +260,10 @@ impl State {
             })?,
         };
         if replicas < 0 {
+            if let Some(scale) = resource.custom.as_ref().and_then(|c| c.scale.as_ref()) {
+                let error = FieldError::invalid(&*scale.spec, &json!(replicas), "should be a non-negative integer");
+                return Err(Status::invalid(&resource.group, &resource.kind, &target.name, &[error]));
+            }
             let error = FieldError::invalid("spec.replicas", &json!(replicas), "must be greater than or equal to 0");
             return Err(Status::invalid("autoscaling", "Scale", &target.name, &[error]));
         }

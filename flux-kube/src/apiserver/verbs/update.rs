@@ -8,7 +8,7 @@ use super::create::check_namespace;
 use super::{
     KindVersions, State, Target, WriteOptions, Written, encode_managers, meta_str, metadata_mut, order_metadata, served,
 };
-use crate::apiserver::fields::{Fields, Managers, equal_maps, equal_values};
+use crate::apiserver::fields::{Fields, Managers, equal_but_managers};
 use crate::apiserver::status::{FieldError, Status};
 use crate::apiserver::store::Record;
 use crate::apiserver::{strategy, validation};
@@ -25,7 +25,10 @@ impl State {
         let warnings = self.decode(resource, &mut object, options)?;
         let name = meta_str(&object, "name");
         if name.is_empty() {
-            metadata_mut(&mut object).insert("name".into(), Value::from(target.name.as_str()));
+            return Err(Status::bad_request(format!(
+                "the name of the object ({} based on URL) was undeterminable: name must be provided",
+                target.name
+            )));
         } else if name != target.name {
             return Err(Status::bad_request(format!(
                 "the name of the object ({name}) does not match the name on the URL ({})",
@@ -34,6 +37,10 @@ impl State {
         }
         check_namespace(target, &mut object)?;
         let old = self.find(target)?;
+        let version = meta_str(&object, "resourceVersion");
+        if !version.is_empty() && version.parse::<u64>().is_err() {
+            return Err(Status::internal(format!("strconv.ParseUint: parsing {version:?}: invalid syntax")));
+        }
         check_preconditions(target, &object, &old)?;
         if resource.custom.is_some() && meta_str(&object, "resourceVersion").is_empty() {
             let error =
@@ -102,13 +109,16 @@ impl State {
     ) -> Result<Written, Status> {
         let resource = &target.resource;
         let live = served(&old.object, resource);
-        strategy::prepare_update(resource, &target.subresource, &mut object, &live);
+        if target.subresource.is_empty() {
+            self.admit_update(resource, &mut object, &live)?;
+        }
+        strategy::prepare_update(resource, &target.subresource, &mut object, &live, &options.now);
         let errors = validation::update(resource, &object, &live, &target.subresource);
         if !errors.is_empty() {
             return Err(Status::invalid(&resource.group, &resource.kind, &target.name, &errors));
         }
-        self.allocate(resource, &mut object, Some(&live), options.dry_run)?;
-        if same_but_managed(&object, &live) && same_owners(&managers, &old.managers) {
+        self.allocate(resource, &mut object, Some(&live))?;
+        if equal_but_managers(&object, &live) && same_owners(&managers, &old.managers) {
             return Ok(Written { object: live, created: false, warnings: Vec::new() });
         }
         encode_managers(&mut object, &mut managers, Some(old));
@@ -117,7 +127,7 @@ impl State {
             // The last finalizer went: the object goes as it was, without another change.
             let version = old.meta_str("resourceVersion");
             metadata_mut(&mut object).insert("resourceVersion".into(), Value::from(version));
-            self.store.remove(&resource.key(), &target.key());
+            self.store.remove(resource.key(), &target.key());
             return Ok(Written { object: Arc::new(object), created: false, warnings: Vec::new() });
         }
         if options.dry_run {
@@ -129,7 +139,7 @@ impl State {
         if stored.api_version != resource.api_version {
             object = super::convert(&object, &stored);
         }
-        let record = self.store.put(&resource.key(), object, managers);
+        let record = self.store.put(resource.key(), object, managers);
         Ok(Written { object: served(&record.object, resource), created: false, warnings: Vec::new() })
     }
 }
@@ -167,12 +177,18 @@ fn fill_from_old(object: &mut Fields, old: &Fields) {
     let empty = Fields::new();
     let old = old.get("metadata").and_then(Value::as_object).unwrap_or(&empty);
     let meta = metadata_mut(object);
-    for key in
-        ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "selfLink"]
-    {
+    for key in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "resourceVersion",
+        "selfLink",
+    ] {
         let keep = match key {
-            // These two cannot be changed at all by an update, only by a delete.
-            "deletionTimestamp" | "deletionGracePeriodSeconds" | "resourceVersion" => true,
+            // These cannot be changed at all by an update: they follow from a delete and from what else changes.
+            "deletionTimestamp" | "deletionGracePeriodSeconds" | "generation" | "resourceVersion" => true,
             _ => !meta.contains_key(key),
         };
         if keep {
@@ -193,8 +209,13 @@ pub(super) fn check_preconditions(target: &Target, object: &Fields, old: &Record
     let resource = &target.resource;
     let uid = meta_str(object, "uid");
     if !uid.is_empty() && uid != old.meta_str("uid") {
-        let why =
-            format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", old.meta_str("uid"));
+        let group = if resource.custom.is_some() { format!("{}/", resource.group) } else { String::new() };
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: /registry/{group}{}/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            resource.plural,
+            target.key(),
+            old.meta_str("uid")
+        );
         return Err(Status::conflict(&resource.group, &resource.plural, &target.name, &why));
     }
     check_version(target, meta_str(object, "resourceVersion"), old)
@@ -217,23 +238,8 @@ pub(super) fn check_version(target: &Target, version: &str, old: &Record) -> Res
     Ok(())
 }
 
-fn same_but_managed(new: &Fields, old: &Fields) -> bool {
-    let other = |k: &str| k != "metadata";
-    let count = |m: &Fields| m.keys().filter(|k| other(k)).count();
-    if count(new) != count(old)
-        || !new.iter().filter(|(k, _)| other(k)).all(|(k, v)| old.get(k).is_some_and(|o| equal_values(v, o)))
-    {
-        return false;
-    }
-    let meta = |m: &Fields| -> Fields {
-        let fields = m.get("metadata").and_then(Value::as_object).into_iter().flatten();
-        fields.filter(|(k, _)| *k != "managedFields").map(|(k, v)| (k.clone(), v.clone())).collect()
-    };
-    equal_maps(&meta(new), &meta(old))
-}
-
 /// Whether the owners are the same, whenever they last wrote.
-fn same_owners(new: &Managers, old: &Managers) -> bool {
+pub(super) fn same_owners(new: &Managers, old: &Managers) -> bool {
     new.0.len() == old.0.len()
         && new.0.iter().all(|m| {
             old.get(&m.id).is_some_and(|o| o.id == m.id && (Arc::ptr_eq(&o.fields, &m.fields) || o.fields == m.fields))

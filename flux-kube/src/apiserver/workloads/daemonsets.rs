@@ -76,10 +76,5 @@ fn on_node(set: &Record, node: &str) -> Record {
             {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}),
         );
     }
-    Record {
-        object: Arc::new(object),
-        managers: set.managers.clone(),
-        revision: set.revision,
-        settled: Default::default(),
-    }
+    Record { object: Arc::new(object), managers: set.managers.clone(), settled: Default::default() }
 }

@@ -31,7 +31,7 @@ impl State {
             self.make_pod(set, None, &[], now);
         }
         // Those that are not ready go first, then the youngest.
-        pods.sort_by_key(|p| (p.ready, std::cmp::Reverse(p.record.revision)));
+        pods.sort_by_cached_key(|p| (p.ready, std::cmp::Reverse(p.record.revision())));
         for pod in pods.iter().take(usize::try_from(found - wanted).unwrap_or(0)) {
             self.unmake(&pod.at, now);
         }

@@ -144,7 +144,7 @@ impl Simulation {
 
 fn is_simulated(resource: &ResourceKey) -> bool {
     matches!(
-        (resource.group.as_str(), resource.plural.as_str()),
+        (&*resource.group, &*resource.plural),
         ("", "pods" | "persistentvolumeclaims" | "services")
             | ("apps", "deployments" | "replicasets" | "statefulsets" | "daemonsets")
             | ("batch", "jobs")
@@ -210,7 +210,7 @@ impl State {
     /// Brings one object on, and lets its owner know.
     pub(crate) fn advance(&mut self, at: &Address, now: &Arc<str>) {
         let Some(record) = self.record_at(at) else { return };
-        match at.0.plural.as_str() {
+        match &*at.0.plural {
             "pods" => self.advance_pod(at, &record, now),
             "persistentvolumeclaims" => self.advance_claim(at, &record, now),
             "services" => self.advance_service(at, &record, now),
@@ -230,7 +230,7 @@ impl State {
         if self.simulation.is_none() {
             return;
         }
-        match change.at.0.plural.as_str() {
+        match &*change.at.0.plural {
             "persistentvolumeclaims" if change.deleted => self.claim_went(change, now),
             "nodes" => self.nodes_changed(),
             _ => {}
@@ -301,7 +301,7 @@ impl State {
 
     /// The objects of a resource that this uid controls, in order.
     pub(super) fn controlled(&self, uid: &str, plural: &str) -> Vec<(Address, Arc<Record>)> {
-        let dependents = self.store.dependents(uid).into_iter().filter(|at| at.0.plural == plural);
+        let dependents = self.store.dependents(uid).into_iter().filter(|at| &*at.0.plural == plural);
         dependents
             .filter_map(|at| self.record_at(&at).map(|record| (at, record)))
             .filter(|(_, record)| controller(record) == Some(uid))
