@@ -17,7 +17,7 @@ const MOST_FRAMES: usize = 64;
 ///
 /// # Panics
 /// The server answers with something that is no answer, or gives two objects the same uid.
-pub fn requests(data: &[u8]) {
+pub(super) fn requests(data: &[u8]) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else { return };
     let _inside = runtime.enter();
     let mut server = ApiServer::new(Config { history: 64, ..Config::default() });
