@@ -146,14 +146,14 @@ async fn h42_a_crash_at_any_write_ends_in_the_same_state() {
         namespace("web"),
         config_map("web", "old", "1"),
         config_map("web", "kept", "1"),
-        service.replace("ADDRESS", "10.96.0.60")
+        service.replace("ADDRESS", "10.0.96.60")
     );
     let after = format!(
         "{}{}{}{WIDGETS}{widget}{}",
         namespace("web"),
         config_map("web", "kept", "2"),
         config_map("web", "new", "1"),
-        service.replace("ADDRESS", "10.96.0.61")
+        service.replace("ADDRESS", "10.0.96.61")
     );
     let mut expected: Option<Vec<String>> = None;
     let mut crashes = 0;

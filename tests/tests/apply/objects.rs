@@ -109,7 +109,7 @@ async fn merge_keeps_the_fields_of_kubectl() {
     }
 }
 
-const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: default}\nspec: {clusterIP: 10.96.0.IP, ports: [{port: 80}]}\n";
+const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: default}\nspec: {clusterIP: 10.0.96.IP, ports: [{port: 80}]}\n";
 
 #[tokio::test(start_paused = true)]
 async fn h50_a_field_that_cannot_change_is_an_error_or_a_new_object() {

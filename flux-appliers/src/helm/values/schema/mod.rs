@@ -25,7 +25,9 @@ const URL: &str = "file:///values.schema.json";
 /// References are only followed within the schema: nothing is fetched. A `urn:` that nobody knows admits everything,
 /// as in Helm.
 pub(crate) fn validate(schema: &[u8], values: &Json, warnings: &mut Vec<Warning>) -> Result<(), String> {
-    let schema: Json = crate::helm::funcs::parse_json(schema)
+    // Whole numbers stay whole, unlike in Go's reader, which only tells what is wrong.
+    let schema: Json = serde_json::from_slice(schema)
+        .or_else(|_| crate::helm::funcs::parse_json(schema))
         .map_err(|message| if message.starts_with("unexpected end") { "unexpected EOF".to_owned() } else { message })?;
     let draft = Draft::of(&schema);
     if let Some(faults) = meta::faults(&schema, draft) {
