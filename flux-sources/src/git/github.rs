@@ -142,7 +142,7 @@ impl App {
         let url = Url::parse(&format!("{}/{path}", shown.trim_end_matches('/')));
         let url = url.map_err(|_| rejected("is not a URL for HTTP"))?;
         let claim = self.claim(cx.now()).ok_or_else(|| rejected("the key of the GitHub App cannot sign"))?;
-        let request = Request::new(method, url, &Credentials::bearer(claim));
+        let request = Request::new(method, url, &Credentials::bearer(claim)).in_thread();
         let request = request.header(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
         self.http.send(cx, shown, &request, ANSWER_BYTES).await
     }

@@ -108,7 +108,7 @@ impl<'a> Client<'a> {
             Login::Fixed(credentials) => credentials.clone(),
             Login::Github(app) => self.session.wait(app.credentials(self.session.cx))?,
         };
-        let mut request = Request::new(method, url, &credentials).sent_by(&self.remote.owner);
+        let mut request = Request::new(method, url, &credentials).sent_by(&self.remote.owner).in_thread();
         for line in headers {
             let (name, value) = line.as_ref().split_once(':').ok_or_else(invalid)?;
             let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| invalid())?;

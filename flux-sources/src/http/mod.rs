@@ -65,12 +65,23 @@ pub(crate) struct Request {
     credentials: Credentials,
     headers: HeaderMap,
     body: Bytes,
+    /// It is waited for by a thread of its own, which sleeps as threads do.
+    in_thread: bool,
 }
 
 impl Request {
     pub(crate) fn new(method: Method, url: Url, credentials: &Credentials) -> Self {
         let server = url.clone();
-        Self { method, url, server, credentials: credentials.clone(), headers: HeaderMap::new(), body: Bytes::new() }
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        Self { method, url, server, credentials: credentials.clone(), headers, body, in_thread: false }
+    }
+
+    /// The same from a blocking thread. A runtime with a paused clock stands still as long as such a thread waits for it:
+    /// pauses between attempts are the thread's own.
+    #[cfg(feature = "git")]
+    pub(crate) fn in_thread(mut self) -> Self {
+        self.in_thread = true;
+        self
     }
 
     #[cfg(any(feature = "helm", feature = "oci", test))]
@@ -169,7 +180,7 @@ impl Http {
                 Err(Failure::Passing(_)) if may_try_again => retry::pause(attempt),
                 Err(Failure::Passing(error) | Failure::Lasting(error)) => return Err(error),
             };
-            cx.run(tokio::time::sleep(wait)).await?;
+            rest(cx, request.in_thread, wait).await?;
             attempt += 1;
         };
         let body = Body::new(response, shown, limit)?;
@@ -239,6 +250,19 @@ impl Http {
         });
         client.as_ref().map_err(Clone::clone)
     }
+}
+
+/// Waits between two attempts.
+async fn rest(cx: &Context, in_thread: bool, wait: Duration) -> Result<(), SourceError> {
+    if !in_thread {
+        return Ok(cx.run(tokio::time::sleep(wait)).await?);
+    }
+    let end = std::time::Instant::now() + wait;
+    while let left @ 1.. = end.saturating_duration_since(std::time::Instant::now()).as_millis() as u64 {
+        cx.check()?;
+        std::thread::sleep(Duration::from_millis(left.min(50)));
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Http {
