@@ -19,12 +19,13 @@ pub(crate) fn shared(file: &str) -> Option<PathBuf> {
     None
 }
 
-/// A program: where the environment says, on the path, or where `tools/oracles.sh` puts it.
+/// A program: where the environment says, where `tools/oracles.sh` puts it, or on the path. The one on the path comes last, as
+/// it may be of another version than the recorded one.
 fn program(variable: &str, name: &str) -> Option<PathBuf> {
     let said = std::env::var_os(variable).map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let beside = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/oracles"));
-    let found = std::env::split_paths(&path).chain([beside.to_path_buf()]).map(|folder| folder.join(name));
+    let found = [beside.to_path_buf()].into_iter().chain(std::env::split_paths(&path)).map(|folder| folder.join(name));
     said.into_iter().chain(found).find(|file| file.is_file())
 }
 
