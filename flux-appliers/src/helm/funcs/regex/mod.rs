@@ -11,7 +11,7 @@ use super::args::{Args, Outcome};
 use crate::helm::template::error::CallError;
 use crate::helm::template::exec::Runtime;
 use crate::helm::template::gofmt::{can_backquote, quote};
-use crate::helm::template::{Elements, Function, List, Str, Type, Value};
+use crate::helm::template::{Abort, Elements, Function, List, Str, Type, Value};
 
 const STR: &[Type] = &[Type::Str];
 const STR2: &[Type] = &[Type::Str, Type::Str];
@@ -192,13 +192,12 @@ fn replace(rt: &mut Runtime<'_>, pattern: &Pattern, args: &[Value], literal: boo
     for found in pattern.regex.captures_iter(&text) {
         let Some(whole) = found.get(0) else { continue };
         out.extend_from_slice(places.slice(at..whole.start()));
-        let before = out.len();
         if literal {
+            rt.budget.charge(replacement.len())?;
             out.extend_from_slice(replacement);
         } else {
-            expand(&mut out, replacement, &found, pattern, &places);
+            expand(rt, &mut out, replacement, &found, pattern, &places)?;
         }
-        rt.budget.charge(out.len() - before)?;
         at = whole.end();
     }
     out.extend_from_slice(places.slice(at..text.len()));
@@ -206,7 +205,16 @@ fn replace(rt: &mut Runtime<'_>, pattern: &Pattern, args: &[Value], literal: boo
 }
 
 /// Go's `Regexp.Expand`: `$1`, `${1}`, `$name` and `$$`; a dollar before anything else is a dollar.
-fn expand(out: &mut Vec<u8>, template: &[u8], found: &Captures<'_>, pattern: &Pattern, places: &Places<'_>) {
+/// Each part is charged before it is copied.
+fn expand(
+    rt: &mut Runtime<'_>,
+    out: &mut Vec<u8>,
+    template: &[u8],
+    found: &Captures<'_>,
+    pattern: &Pattern,
+    places: &Places<'_>,
+) -> Result<(), Abort> {
+    rt.budget.charge(template.len())?;
     let mut rest = template;
     while let Some(dollar) = rest.iter().position(|b| *b == b'$') {
         let (before, after) = rest.split_at(dollar);
@@ -231,17 +239,23 @@ fn expand(out: &mut Vec<u8>, template: &[u8], found: &Captures<'_>, pattern: &Pa
             }
         };
         if let Some(group) = group {
-            out.extend_from_slice(places.slice(group.range()));
+            let text = places.slice(group.range());
+            rt.budget.charge(text.len())?;
+            out.extend_from_slice(text);
         }
     }
     out.extend_from_slice(rest);
+    Ok(())
 }
 
 /// The name that follows a dollar, and how long it is with its braces.
 fn reference(text: &[u8]) -> Option<(String, usize)> {
     let braced = text.first() == Some(&b'{');
     let body = text.get(usize::from(braced)..)?;
-    let valid = body.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    // What stands before the first ASCII byte that no name has, so that a long text is not looked at for each dollar.
+    let ends = body.iter().position(|b| b.is_ascii() && !b.is_ascii_alphanumeric() && *b != b'_');
+    let word = body.get(..ends.unwrap_or(body.len()))?;
+    let valid = word.utf8_chunks().next().map_or("", |chunk| chunk.valid());
     let end = valid.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(valid.len());
     let name = valid.get(..end).filter(|name| !name.is_empty())?;
     if !braced {
