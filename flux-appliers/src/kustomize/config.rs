@@ -46,7 +46,11 @@ pub(super) struct WrittenFieldSpec {
 
 impl From<WrittenFieldSpec> for FieldSpec {
     fn from(spec: WrittenFieldSpec) -> Self {
-        FieldSpec::new(Gvk { group: spec.group, version: spec.version, kind: spec.kind }, &spec.path, spec.create)
+        FieldSpec::new(
+            Gvk { group: spec.group.into(), version: spec.version.into(), kind: spec.kind.into() },
+            &spec.path,
+            spec.create,
+        )
     }
 }
 
@@ -81,7 +85,7 @@ impl From<WrittenConfig> for Config {
     fn from(written: WrittenConfig) -> Self {
         let specs = |list: Vec<WrittenFieldSpec>| list.into_iter().map(FieldSpec::from).collect();
         let reference = |written: WrittenNameReference| NameReference {
-            gvk: Gvk { group: written.group, version: written.version, kind: written.kind },
+            gvk: Gvk { group: written.group.into(), version: written.version.into(), kind: written.kind.into() },
             referrers: specs(written.field_specs),
         };
         let mut config = Self {

@@ -20,7 +20,7 @@ pub(super) fn read(text: &[u8], limits: Limits) -> Result<Config, Cause> {
             continue;
         }
         let kind = name.rsplit('.').next().unwrap_or(name);
-        let gvk = Gvk { kind: kind.to_owned(), ..Gvk::default() };
+        let gvk = Gvk { kind: kind.into(), ..Gvk::default() };
         let mut reader = Reader { definitions, gvk, config: &mut config };
         reader.definition(definition, &mut Vec::new(), &mut vec![name.as_str()])?;
     }
@@ -83,7 +83,7 @@ impl<'d> Reader<'d> {
         let version = extension("x-kubernetes-object-ref-api-version");
         if let (Some(version), Some(kind)) = (version, extension("x-kubernetes-object-ref-kind")) {
             let name = extension("x-kubernetes-object-ref-name-key").unwrap_or("name");
-            let gvk = Gvk { group: String::new(), version: version.to_owned(), kind: kind.to_owned() };
+            let gvk = Gvk { group: "".into(), version: version.into(), kind: kind.into() };
             self.config.merge_reference(&NameReference { gvk, referrers: vec![spec(Some(name))] })?;
         }
         Ok(())

@@ -11,7 +11,7 @@ const JOB_TEMPLATE: &str = "spec/jobTemplate/spec/template/spec";
 fn gvk(text: &str) -> Gvk {
     // "Kind", "Kind.version" or "Kind.version.group"; a version may be empty.
     let mut parts = text.splitn(3, '.');
-    let mut next = || parts.next().unwrap_or_default().to_owned();
+    let mut next = || parts.next().unwrap_or_default().into();
     let kind = next();
     let version = next();
     Gvk { group: next(), version, kind }

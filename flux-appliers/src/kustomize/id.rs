@@ -2,29 +2,32 @@
 
 use std::fmt;
 
+use smol_str::SmolStr;
+
 use super::schema::Schema;
 
-/// Group, version and kind.
+/// Group, version and kind. Short texts are cheap to copy, and ids are copied a lot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Gvk {
-    pub(super) group: String,
-    pub(super) version: String,
-    pub(super) kind: String,
+    pub(super) group: SmolStr,
+    pub(super) version: SmolStr,
+    pub(super) kind: SmolStr,
 }
 
 /// Splits `apps/v1`; a version alone has no group.
 pub(super) fn split_api_version(api_version: &str) -> (&str, &str) {
-    api_version.split_once('/').unwrap_or(("", api_version))
+    let slash = api_version.bytes().position(|byte| byte == b'/');
+    slash.and_then(|at| Some((api_version.get(..at)?, api_version.get(at + 1..)?))).unwrap_or(("", api_version))
 }
 
 impl Gvk {
     pub(super) fn new(api_version: &str, kind: &str) -> Self {
         let (group, version) = split_api_version(api_version);
-        Self { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() }
+        Self { group: group.into(), version: version.into(), kind: kind.into() }
     }
 
     pub(super) fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.group, self.version) }
     }
 
     /// True where every part that `selector` names is equal.
@@ -45,12 +48,15 @@ impl fmt::Display for Gvk {
 /// What kustomize groups resources without a namespace under.
 pub(super) const NO_NAMESPACE: &str = "_non_namespaceable_";
 
+/// The namespace of what names none.
+const DEFAULT: &str = "default";
+
 /// One resource's identity at some point of the build.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Id {
     pub(super) gvk: Gvk,
-    pub(super) name: String,
-    pub(super) namespace: String,
+    pub(super) name: SmolStr,
+    pub(super) namespace: SmolStr,
     /// Known to have no namespace.
     pub(super) cluster_scoped: bool,
 }
@@ -58,7 +64,7 @@ pub(super) struct Id {
 impl Id {
     pub(super) fn new(gvk: Gvk, name: &str, namespace: &str, schema: &Schema) -> Self {
         let cluster_scoped = schema.is_cluster_scoped(&gvk.api_version(), &gvk.kind);
-        Self { gvk, name: name.to_owned(), namespace: namespace.to_owned(), cluster_scoped }
+        Self { gvk, name: name.into(), namespace: namespace.into(), cluster_scoped }
     }
 
     /// The namespace with the default written out.
@@ -66,7 +72,7 @@ impl Id {
         if self.cluster_scoped {
             NO_NAMESPACE
         } else if self.namespace.is_empty() {
-            "default"
+            DEFAULT
         } else {
             &self.namespace
         }
@@ -77,8 +83,13 @@ impl Id {
     }
 
     /// What makes two ids equal: as a key for maps.
-    pub(super) fn key(&self) -> (Gvk, String, String) {
-        (self.gvk.clone(), self.name.clone(), self.effective_namespace().to_owned())
+    pub(super) fn key(&self) -> (Gvk, SmolStr, SmolStr) {
+        let namespace = if self.cluster_scoped || self.namespace.is_empty() {
+            SmolStr::new_static(if self.cluster_scoped { NO_NAMESPACE } else { DEFAULT })
+        } else {
+            self.namespace.clone()
+        };
+        (self.gvk.clone(), self.name.clone(), namespace)
     }
 
     /// True where every part that `selector` names is equal.

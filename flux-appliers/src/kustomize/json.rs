@@ -1,6 +1,7 @@
 //! Nodes to JSON and back, as kustomize passes through text between its steps.
 
 use flux_core::yaml::{Content, Dialect, Node, Scalar, Style, Tag};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 use super::error::Cause;
@@ -29,6 +30,41 @@ fn value(node: &Node, top: bool, flow: bool) -> Result<Value, Cause> {
                         message: format!("mapping key \"{name}\" already defined"),
                         line: key.line,
                     });
+                }
+            }
+            Ok(Value::Object(map))
+        }
+    }
+}
+
+/// As [`to_value`], for a node that is not needed any more; its texts move.
+pub(super) fn into_value(node: Node) -> Result<Value, Cause> {
+    moved(node, true, false)
+}
+
+fn moved(node: Node, top: bool, flow: bool) -> Result<Value, Cause> {
+    let flow = flow || node.flow;
+    match node.content {
+        Content::Scalar(Scalar { tag: Some(Tag::Str), text, .. }) => Ok(Value::String(text)),
+        leaf @ Content::Scalar(_) => value(&Node { content: leaf, ..node }, top, flow),
+        Content::Sequence(items) => items.into_iter().map(|item| moved(item, false, flow)).collect(),
+        Content::Mapping(entries) => {
+            let mut map = Map::with_capacity(entries.len());
+            for (key, item) in entries {
+                if !top {
+                    check_key(&key)?;
+                }
+                let line = key.line;
+                let name = match key.content {
+                    Content::Scalar(scalar) => scalar.text,
+                    _ => String::new(),
+                };
+                match map.entry(name) {
+                    Entry::Vacant(entry) => drop(entry.insert(moved(item, false, flow)?)),
+                    Entry::Occupied(entry) => {
+                        let message = format!("mapping key \"{}\" already defined", entry.key());
+                        return Err(Cause::Object { message, line });
+                    }
                 }
             }
             Ok(Value::Object(map))
@@ -78,7 +114,7 @@ fn scalar_value(scalar: &Scalar, node: &Node, flow: bool) -> Result<Value, Cause
 /// that folds.
 pub(super) fn printed(value: &mut Value) {
     match value {
-        Value::String(text) if text.contains(NEXT_LINE) => *text = folded(text),
+        Value::String(text) if !text.is_ascii() && text.contains(NEXT_LINE) => *text = folded(text),
         Value::Array(items) => items.iter_mut().for_each(printed),
         Value::Object(map) => map.values_mut().for_each(printed),
         _ => {}

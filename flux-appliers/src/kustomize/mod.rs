@@ -254,10 +254,7 @@ fn run(
     let list = build.run(loader, given)?;
     let mut objects = Vec::with_capacity(list.len());
     for resource in list {
-        let mut value = json::to_value(&resource.node).map_err(|cause| resource.error(cause, &build.schema))?;
-        json::printed(&mut value);
-        let origin = Origin { file: resource.file, line: resource.line, chain: resource.chain };
-        objects.push(Built { value, origin });
+        objects.push(resource.finish(&build.schema)?);
     }
     Ok(Output { objects, warnings: build.warnings })
 }

@@ -150,7 +150,7 @@ pub(super) fn read(config: &Resource, target: &Target, build: &mut Build<'_>) ->
     }
     let config: PluginConfig = decode_plugin(value)?;
     let transformer = transformer(&gvk.kind, config, loader, build)?;
-    Ok(Plugin::Transformer(gvk.kind, Box::new(transformer)))
+    Ok(Plugin::Transformer(gvk.kind.into(), Box::new(transformer)))
 }
 
 fn generator(

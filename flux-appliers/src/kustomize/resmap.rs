@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use smol_str::SmolStr;
+
 use super::budget::Budget;
 use super::error::{BuildError, Cause};
 use super::id::{Gvk, Id};
@@ -9,7 +11,7 @@ use super::node;
 use super::resource::{Behavior, Resource};
 use super::schema::Schema;
 
-type Key = (Gvk, String, String);
+type Key = (Gvk, SmolStr, SmolStr);
 
 /// The objects of a build in order.
 #[derive(Debug, Clone, Default)]

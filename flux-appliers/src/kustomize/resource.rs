@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flux_core::yaml::{Content, Node, Tag};
+use smol_str::SmolStr;
+
+use flux_core::manifests::Origin;
 
 use super::error::{BuildError, Cause};
 use super::id::{Gvk, Id};
@@ -11,6 +14,7 @@ use super::node::{self, field, field_mut, field_text, text};
 use super::origin::ORIGIN;
 use super::schema::Schema;
 use super::share::Shares;
+use super::{Built, json};
 
 /// What a generated object does to one that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,9 +33,9 @@ pub(super) enum Behavior {
 /// A name, namespace and kind that an object once had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Previous {
-    pub(super) name: String,
-    pub(super) namespace: String,
-    pub(super) kind: String,
+    pub(super) name: SmolStr,
+    pub(super) namespace: SmolStr,
+    pub(super) kind: SmolStr,
 }
 
 /// What the build remembers about an object. Kustomize keeps this in annotations that it removes in the end.
@@ -129,7 +133,13 @@ impl Resource {
                 return Err(Cause::Object { message: message.into(), line: self.line });
             }
             let each = names.into_iter().zip(namespaces).zip(kinds);
-            memory.previous = each.map(|((name, namespace), kind)| Previous { name, namespace, kind }).collect();
+            memory.previous = each
+                .map(|((name, namespace), kind)| Previous {
+                    name: name.into(),
+                    namespace: namespace.into(),
+                    kind: kind.into(),
+                })
+                .collect();
         }
         self.memory = memory;
         self.annotate();
@@ -166,8 +176,8 @@ impl Resource {
         let (api_version, kind) = (self.api_version(), self.kind());
         Id {
             gvk: Gvk::new(api_version, kind),
-            name: self.name().to_owned(),
-            namespace: self.namespace().to_owned(),
+            name: self.name().into(),
+            namespace: self.namespace().into(),
             cluster_scoped: schema.is_cluster_scoped(api_version, kind),
         }
     }
@@ -195,11 +205,13 @@ impl Resource {
     /// Remembers the present identity before a change.
     pub(super) fn remember_id(&mut self, schema: &Schema) {
         let id = self.current_id(schema);
-        self.memory.previous.push(Previous {
-            namespace: id.effective_namespace().to_owned(),
-            name: id.name,
-            kind: id.gvk.kind,
-        });
+        self.remember(id);
+    }
+
+    /// Remembers an identity before a change.
+    pub(super) fn remember(&mut self, id: Id) {
+        let (gvk, name, namespace) = id.key();
+        self.memory.previous.push(Previous { namespace, name, kind: gvk.kind });
         self.annotate();
     }
 
@@ -305,6 +317,25 @@ impl Resource {
         let entries = map.into_iter().map(|(key, value)| (Node::string(key), node::tagged(value, Tag::Str)));
         node::put_field(meta, name, Node::new(Content::Mapping(entries.collect())));
         Ok(())
+    }
+
+    /// The object as the build hands it out.
+    pub(super) fn finish(self, schema: &Schema) -> Result<Built, BuildError> {
+        let id = self.current_id(schema);
+        let origin = Origin { file: self.file, line: self.line, chain: self.chain };
+        match json::into_value(self.node) {
+            Ok(mut value) => {
+                json::printed(&mut value);
+                Ok(Built { value, origin })
+            }
+            Err(cause) => {
+                let mut error = BuildError::from(cause).of(id, &origin.file, origin.line);
+                if error.origin.chain.is_empty() {
+                    error.origin.chain = origin.chain;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Where an error about this object should point.

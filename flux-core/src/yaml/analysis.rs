@@ -24,14 +24,40 @@ pub(super) fn is_printable(c: char) -> bool {
     matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}') && c != '\u{feff}'
 }
 
+// What a byte may mean.
+const OTHER: u8 = 1;
+const BREAK: u8 = 2;
+const SPACE: u8 = 4;
+/// Ends a plain text next to a space.
+const MARK: u8 = 8;
+const FLOW: u8 = 16;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'\n' => BREAK,
+            b' ' => SPACE,
+            b'#' => MARK,
+            b':' => MARK | FLOW,
+            b',' | b'?' | b'[' | b']' | b'{' | b'}' => FLOW,
+            b'!'..=b'~' => 0,
+            _ => OTHER,
+        };
+        byte += 1;
+    }
+    classes
+};
+
 impl Analysis {
     pub(super) fn of(text: &str, layout: Layout) -> Self {
         let bytes = text.as_bytes();
-        match bytes {
-            [first, .., last] if bytes.iter().all(|byte| matches!(byte, b'\n' | b' '..=b'~')) => {
-                if bytes.contains(&b'\n') { Self::of_lines(bytes, *last) } else { Self::of_line(text, *first, *last) }
-            }
-            _ => Self::of_any(text, layout),
+        let [first, .., last] = bytes else { return Self::of_any(text, layout) };
+        match bytes.iter().fold(0, |found, byte| found | CLASSES[usize::from(*byte)]) {
+            found if found & OTHER != 0 => Self::of_any(text, layout),
+            found if found & BREAK != 0 => Self::of_lines(bytes, *last),
+            found => Self::of_line(bytes, found, *first, *last),
         }
     }
 
@@ -49,17 +75,17 @@ impl Analysis {
     }
 
     /// Two or more printable ASCII characters, as nearly all texts are.
-    fn of_line(text: &str, first: u8, last: u8) -> Self {
-        let bytes = text.as_bytes();
-        let marker = text.starts_with("---") || text.starts_with("...");
+    fn of_line(bytes: &[u8], found: u8, first: u8, last: u8) -> Self {
+        let marker = bytes.starts_with(b"---") || bytes.starts_with(b"...");
         let leads = match first {
             b'#' | b',' | b'[' | b']' | b'{' | b'}' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"' | b'%' | b'@'
             | b'`' => true,
             b'-' | b'?' => bytes[1] == b' ',
             _ => false,
         };
-        let inside = bytes.windows(2).any(|pair| matches!(pair, b": " | b" #"));
-        let flow_indicators = bytes.iter().any(|byte| matches!(byte, b',' | b'?' | b'[' | b']' | b'{' | b'}' | b':'));
+        let inside =
+            found & SPACE != 0 && found & MARK != 0 && bytes.windows(2).any(|pair| matches!(pair, b": " | b" #"));
+        let flow_indicators = found & FLOW != 0;
         let plain = !(marker || leads || inside || first == b' ' || last == b' ' || last == b':');
         Self { multiline: false, plain, flow_plain: plain && !flow_indicators, single: true, block: last != b' ' }
     }
@@ -148,7 +174,7 @@ impl Analysis {
 
 /// The style that Go asks for when it writes a string.
 pub(super) fn wanted_style(text: &str) -> Style {
-    if text.contains('\n') {
+    if text.as_bytes().contains(&b'\n') {
         Style::Literal
     } else if resolve(text, true) != Resolved::Str || is_base_60(text) {
         Style::Double

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::direct;
+use super::direct::{self, Wanted};
 use super::error::{YamlCause, YamlError};
 use super::events::{Event, Events, Position};
 use super::node::{Content, Node, Scalar};
@@ -58,11 +58,15 @@ impl<'t> Composer<'t> {
         }
     }
 
-    /// The next document as JSON, and the line of its content.
-    pub(super) fn next_value(&mut self, dialect: Dialect) -> Result<Option<(Value, usize)>, YamlError> {
+    /// The next document as JSON, and the line of its content. Fields of its root that are not wanted may be missing.
+    pub(super) fn next_value(
+        &mut self,
+        dialect: Dialect,
+        wanted: Option<Wanted<'_>>,
+    ) -> Result<Option<(Value, usize)>, YamlError> {
         if self.documents < self.limits.documents {
             let start = self.events.clone();
-            if let Some(found) = direct::read_document(&mut self.events, dialect, self.limits.depth) {
+            if let Some(found) = direct::read_document(&mut self.events, dialect, self.limits.depth, wanted) {
                 self.documents += 1;
                 return Ok(Some(found));
             }

@@ -118,8 +118,33 @@ pub struct Document {
 /// Where the text is not YAML, cannot be JSON, or passes a limit. What follows the first document is not looked at.
 pub fn read(text: &[u8], options: &ReadOptions) -> Result<Value, YamlError> {
     let source = Source::new(text, options.limits)?;
-    let first = Composer::new(&source, options.limits).next_value(options.dialect)?;
+    let first = Composer::new(&source, options.limits).next_value(options.dialect, None)?;
     Ok(first.map_or(Value::Null, |(value, _)| value))
+}
+
+/// Reads the first document of a text as [`read`] does, but keeps only those fields of its root that are wanted: what an
+/// object is takes less time to learn than what it holds.
+///
+/// ```
+/// use flux_core::yaml::{self, ReadOptions};
+///
+/// let text = b"kind: Secret\ndata: {a: b}\n";
+/// let head = yaml::read_fields(text, &ReadOptions::default(), &|name| name == "kind")?;
+/// assert_eq!(head, serde_json::json!({"kind": "Secret"}));
+/// assert!(yaml::read_fields(b"kind: Secret\ndata: [\n", &ReadOptions::default(), &|name| name == "kind").is_err());
+/// # Ok::<(), yaml::YamlError>(())
+/// ```
+///
+/// # Errors
+/// As [`read`], also for what is in the other fields.
+pub fn read_fields(text: &[u8], options: &ReadOptions, wanted: &dyn Fn(&str) -> bool) -> Result<Value, YamlError> {
+    let source = Source::new(text, options.limits)?;
+    let first = Composer::new(&source, options.limits).next_value(options.dialect, Some(wanted))?;
+    let mut value = first.map_or(Value::Null, |(value, _)| value);
+    if let Value::Object(fields) = &mut value {
+        fields.retain(|name, _| wanted(name));
+    }
+    Ok(value)
 }
 
 /// Reads every document of a text, in order; documents without content are null.
@@ -130,7 +155,7 @@ pub fn read_documents(text: &[u8], options: &ReadOptions) -> Result<Vec<Document
     let source = Source::new(text, options.limits)?;
     let mut composer = Composer::new(&source, options.limits);
     let mut documents = Vec::new();
-    while let Some((value, line)) = composer.next_value(options.dialect)? {
+    while let Some((value, line)) = composer.next_value(options.dialect, None)? {
         documents.push(Document { value, line });
     }
     Ok(documents)
@@ -211,6 +236,30 @@ mod tests {
         ] {
             let error = read(text.as_bytes(), &ReadOptions::new(dialect)).unwrap_err();
             assert_eq!(error.in_go(dialect), words, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_still_checked() {
+        let head = |text: &str| read_fields(text.as_bytes(), &ReadOptions::default(), &|name| name == "kind");
+        for rest in [
+            "a: {b: [1, c, {d: e}]}",
+            "a: &x [1]\nb: *x",
+            "a: {<<: {b: 1}}",
+            "yes: no",
+            "a: ! 1",
+            "a:\n- b\n-\n- c: 1\n  d:\n",
+            "a: 1\na: 2",
+            "\"a b\": 'x'",
+        ] {
+            assert_eq!(head(&format!("{rest}\nkind: K\n")), Ok(json!({"kind": "K"})), "{rest:?}");
+        }
+        for fault in
+            ["a: .inf", "a: [1, .nan]", "a: {null: 1}", "a: {[b]: 1}", "a: !!int b", "a: [", "a: *x", "a: b: c"]
+        {
+            let text = format!("kind: K\n{fault}\n");
+            assert_eq!(head(&text), read(text.as_bytes(), &ReadOptions::default()), "{fault:?}");
+            assert!(head(&text).is_err(), "{fault:?}");
         }
     }
 

@@ -127,7 +127,7 @@ fn tpl(rt: &mut Runtime<'_>, args: &[Value]) -> Outcome {
 /// Go prints `<no value>` for a missing key; Helm wants nothing there.
 pub(crate) fn without_no_value(text: Vec<u8>) -> Vec<u8> {
     const MARK: &[u8] = b"<no value>";
-    let mut found = text.windows(MARK.len()).position(|window| window == MARK);
+    let mut found = memchr::memmem::find(&text, MARK);
     if found.is_none() {
         return text;
     }
@@ -136,7 +136,7 @@ pub(crate) fn without_no_value(text: Vec<u8>) -> Vec<u8> {
     while let Some(at) = found {
         out.extend_from_slice(rest.get(..at).unwrap_or_default());
         rest = rest.get(at + MARK.len()..).unwrap_or_default();
-        found = rest.windows(MARK.len()).position(|window| window == MARK);
+        found = memchr::memmem::find(rest, MARK);
     }
     out.extend_from_slice(rest);
     out

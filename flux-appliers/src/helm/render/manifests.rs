@@ -151,7 +151,7 @@ pub(super) fn sort(
             reason: "error converting YAML to JSON: yaml: invalid leading UTF-8 octet".to_owned(),
         })?;
         for (line, document) in split(&content) {
-            sorter.add(read(&path, line, document)?, warnings);
+            sorter.add(read(&path, line, document, text_only)?, warnings);
         }
     }
     Ok(sorter.finish())
@@ -236,10 +236,17 @@ pub(super) fn split(text: &str) -> Vec<(usize, &str)> {
 const METADATA_TYPE: &str =
     r#"struct { Name string "json:\"name\""; Annotations map[string]string "json:\"annotations\"" }"#;
 
-pub(super) fn read(path: &str, line: usize, document: &str) -> Result<RenderedManifest, HelmError> {
+/// The fields that tell what an object is.
+fn is_head(name: &str) -> bool {
+    ["apiVersion", "kind", "metadata"].iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Reads a document; with `text_only` no more of it than tells what it is.
+pub(super) fn read(path: &str, line: usize, document: &str, text_only: bool) -> Result<RenderedManifest, HelmError> {
     let fault = |reason: String| HelmError::Yaml { file: path.to_owned(), reason };
-    let value = yaml::read(document.as_bytes(), &ReadOptions::default())
-        .map_err(|error| fault(crate::helm::values::yaml_fault(&error)))?;
+    let (bytes, options) = (document.as_bytes(), ReadOptions::default());
+    let value = if text_only { yaml::read_fields(bytes, &options, &is_head) } else { yaml::read(bytes, &options) };
+    let value = value.map_err(|error| fault(crate::helm::values::yaml_fault(&error)))?;
     let text = |json: Option<&Json>, path: &str| match json {
         None => Ok(String::new()),
         Some(json) => text(json).ok_or_else(|| fault(mismatch(json, path, "string"))),

@@ -142,7 +142,7 @@ impl PostRender {
             set_metadata(&mut object.value, "annotations", &self.common_metadata.annotations);
             set_metadata(&mut object.value, "labels", &origin);
             let text = yaml::write(&object.value, Layout::Sigs);
-            Ok(read(&object.path, object.line, &text)?)
+            Ok(read(&object.path, object.line, &text, false)?)
         });
         finished.collect()
     }

@@ -117,6 +117,13 @@ pub(crate) fn lex(input: &str) -> Vec<Token<'_>> {
     lexer.tokens
 }
 
+/// Where two ASCII characters stand side by side.
+fn find_pair(text: &str, pair: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let [first, second] = *pair.as_bytes() else { return text.find(pair) };
+    memchr::memchr_iter(first, bytes).find(|at| bytes.get(at + 1) == Some(&second))
+}
+
 struct Lexer<'a> {
     input: &'a str,
     pos: usize,
@@ -150,7 +157,7 @@ impl<'a> Lexer<'a> {
     fn skip(&mut self, bytes: usize) {
         let end = (self.pos + bytes).min(self.input.len());
         let passed = self.input.get(self.pos..end).unwrap_or("");
-        self.line += passed.bytes().filter(|b| *b == b'\n').count() as u32;
+        self.line += memchr::memchr_iter(b'\n', passed.as_bytes()).count() as u32;
         self.pos = end;
     }
 
@@ -184,7 +191,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn run(&mut self) -> Scan {
-        while let Some(offset) = self.rest().find(LEFT) {
+        while let Some(offset) = find_pair(self.rest(), LEFT) {
             let after = self.rest().get(offset + LEFT.len()..).unwrap_or("");
             let text_end = self.pos + offset;
             let trim = has_left_trim_marker(after);
@@ -228,7 +235,7 @@ impl<'a> Lexer<'a> {
 
     fn comment(&mut self) -> Scan {
         self.skip(LEFT_COMMENT.len());
-        let Some(end) = self.rest().find(RIGHT_COMMENT) else {
+        let Some(end) = find_pair(self.rest(), RIGHT_COMMENT) else {
             return Err("unclosed comment".to_owned());
         };
         self.skip(end + RIGHT_COMMENT.len());
@@ -338,10 +345,17 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn word(&mut self) -> Scan {
+    /// Passes over letters, digits and `_`.
+    fn name(&mut self) {
+        let ascii = |b: &&u8| b.is_ascii_alphanumeric() || **b == b'_';
+        self.pos += self.rest().as_bytes().iter().take_while(ascii).count();
         while self.peek().is_some_and(is_alphanumeric) {
             self.next();
         }
+    }
+
+    fn word(&mut self) -> Scan {
+        self.name();
         self.check_terminator()?;
         self.emit(Kind::of_word(self.pending()));
         Ok(())
@@ -352,9 +366,7 @@ impl<'a> Lexer<'a> {
             self.emit(if kind == Kind::Variable { kind } else { Kind::Dot });
             return Ok(());
         }
-        while self.peek().is_some_and(is_alphanumeric) {
-            self.next();
-        }
+        self.name();
         self.check_terminator()?;
         self.emit(kind);
         Ok(())

@@ -151,7 +151,7 @@ impl Build<'_> {
             let place = config.provenance.as_ref().map(|place| Provenance {
                 path: String::new(),
                 configured_in: place.path.clone(),
-                configured_by: [id.gvk.api_version(), id.gvk.kind.clone(), id.name.clone(), id.namespace.clone()],
+                configured_by: [id.gvk.api_version(), id.gvk.kind.into(), id.name.into(), id.namespace.into()],
                 ..place.clone()
             });
             let plugin = plugin::read(&config, target, self);

@@ -8,11 +8,16 @@ mod custom;
 mod table;
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use builtin::Field;
 use custom::{CustomSchema, Definitions};
+
+/// How many kinds are kept whose scope is known.
+const KINDS: usize = 64;
 
 /// The schema of one build.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +26,9 @@ pub(super) struct Schema {
     /// A kind was asked for that the built-in schema does not have. Kustomize then reads that schema besides a custom
     /// one, and otherwise reads the custom one alone.
     asked_for_unknown: Cell<bool>,
+    /// The kinds that were asked for, with whether they are known to have no namespace: a build has few kinds and many
+    /// objects.
+    scopes: RefCell<Vec<(SmolStr, SmolStr, bool)>>,
 }
 
 /// The schema of one node.
@@ -40,7 +48,8 @@ impl Schema {
     /// The schema of an OpenAPI document, JSON or YAML, in place of this one.
     pub(super) fn with_custom(&self, text: &[u8]) -> Result<Self, String> {
         let custom = Definitions::read(text, self.asked_for_unknown.get())?;
-        Ok(Self { custom: Some(Arc::new(custom)), asked_for_unknown: self.asked_for_unknown.clone() })
+        let asked_for_unknown = self.asked_for_unknown.clone();
+        Ok(Self { custom: Some(Arc::new(custom)), asked_for_unknown, scopes: RefCell::default() })
     }
 
     /// The schema of a kind.
@@ -56,6 +65,18 @@ impl Schema {
 
     /// True for a kind that is known to have no namespace.
     pub(super) fn is_cluster_scoped(&self, api_version: &str, kind: &str) -> bool {
+        let mut scopes = self.scopes.borrow_mut();
+        if let Some((.., known)) = scopes.iter().find(|(v, k, _)| k == kind && v == api_version) {
+            return *known;
+        }
+        let found = self.look_up_scope(api_version, kind);
+        if scopes.len() < KINDS {
+            scopes.push((api_version.into(), kind.into(), found));
+        }
+        found
+    }
+
+    fn look_up_scope(&self, api_version: &str, kind: &str) -> bool {
         if builtin::is_cluster_scoped(api_version, kind) {
             return true;
         }

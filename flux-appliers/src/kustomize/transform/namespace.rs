@@ -58,18 +58,20 @@ pub(in crate::kustomize) fn set_namespace(
     if namespace.name.is_empty() {
         return Ok(());
     }
-    let mut ids: HashMap<_, usize> = HashMap::new();
+    let mut ids: HashMap<_, usize> = HashMap::with_capacity(list.len());
     for resource in list.iter() {
         *ids.entry(resource.current_id(schema).key()).or_default() += 1;
     }
+    let places = namespace.places();
     for resource in list.iter_mut() {
         let generated = resource.annotation(HELM_GENERATED) == Some("true");
         if node::is_empty(&resource.node) || generated {
             continue;
         }
-        let before = resource.current_id(schema).key();
-        resource.remember_id(schema);
-        namespace.apply(resource, schema).map_err(|cause| resource.error(cause, schema))?;
+        let id = resource.current_id(schema);
+        let before = id.key();
+        resource.remember(id);
+        namespace.set_in(resource, &places, schema).map_err(|cause| resource.error(cause, schema))?;
         let after = resource.current_id(schema);
         if let Some(count) = ids.get_mut(&before) {
             *count -= 1;
@@ -84,22 +86,45 @@ pub(in crate::kustomize) fn set_namespace(
     Ok(())
 }
 
+/// The fields that hold a namespace.
+struct Places {
+    own: FieldSpec,
+    /// Besides, by whether the object is of the core group and whether it is a role binding.
+    others: [[Vec<FieldSpec>; 2]; 2],
+}
+
 impl Namespace<'_> {
     /// Sets the namespace of one object.
     pub(in crate::kustomize) fn apply(&self, resource: &mut Resource, schema: &Schema) -> Result<(), Cause> {
+        self.set_in(resource, &self.places(), schema)
+    }
+
+    fn places(&self) -> Places {
+        let specs = |core, binding| self.specs.iter().filter(|s| self.applies(s, core, binding)).cloned().collect();
+        Places {
+            own: FieldSpec::new(Gvk::default(), "metadata/namespace", true),
+            others: [[specs(false, false), specs(false, true)], [specs(true, false), specs(true, true)]],
+        }
+    }
+
+    fn set_in(&self, resource: &mut Resource, places: &Places, schema: &Schema) -> Result<(), Cause> {
         let core = resource.api_version() == "v1";
         let binding = matches!(resource.kind(), "RoleBinding" | "ClusterRoleBinding");
         let mut set = |field: &mut Node| self.set(field);
         if !schema.is_cluster_scoped(resource.api_version(), resource.kind()) {
-            let own = FieldSpec::new(Gvk::default(), "metadata/namespace", true);
-            each_field(&mut resource.node, &own, &Missing::Scalar(None), &mut set)?;
+            each_field(&mut resource.node, &places.own, &Missing::Scalar(None), &mut set)?;
         }
         if binding {
             self.set_subjects(&mut resource.node)?;
         }
-        let specs: Vec<FieldSpec> =
-            self.specs.iter().filter(|spec| self.applies(spec, core, binding)).cloned().collect();
-        each_field_of(&mut resource.node, &specs, &Missing::Scalar(Some(Tag::Str)), &mut set)
+        let [[plain, plain_binding], [core_plain, core_binding]] = &places.others;
+        let specs = match (core, binding) {
+            (false, false) => plain,
+            (false, true) => plain_binding,
+            (true, false) => core_plain,
+            (true, true) => core_binding,
+        };
+        each_field_of(&mut resource.node, specs, &Missing::Scalar(Some(Tag::Str)), &mut set)
             .map_err(|cause| Cause::transform(format!("namespace transformation failed: {cause}")))
     }
 

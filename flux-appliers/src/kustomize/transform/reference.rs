@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use flux_core::yaml::{Content, Node};
+use smol_str::SmolStr;
 
 use crate::kustomize::config::NameReference;
 use crate::kustomize::error::{BuildError, Cause};
@@ -89,8 +90,8 @@ impl<'r> Rules<'r> {
 struct Targets {
     known: Vec<Known>,
     /// By every name that an object once had.
-    by_old_name: HashMap<String, Vec<usize>>,
-    by_original_namespace: HashMap<String, Vec<usize>>,
+    by_old_name: HashMap<SmolStr, Vec<usize>>,
+    by_original_namespace: HashMap<SmolStr, Vec<usize>>,
 }
 
 struct Known {
@@ -105,7 +106,7 @@ impl Targets {
     fn of(resources: &[Resource], schema: &Schema) -> Self {
         let mut targets = Self {
             known: Vec::with_capacity(resources.len()),
-            by_old_name: HashMap::new(),
+            by_old_name: HashMap::with_capacity(resources.len()),
             by_original_namespace: HashMap::new(),
         };
         for (at, resource) in resources.iter().enumerate() {
@@ -122,7 +123,7 @@ impl Targets {
                     list.push(at);
                 }
             }
-            let namespace = known.original.effective_namespace().to_owned();
+            let (_, _, namespace) = known.original.key();
             targets.by_original_namespace.entry(namespace).or_default().push(at);
             targets.known.push(known);
         }
@@ -205,7 +206,7 @@ impl Referrer<'_> {
         own.current.cluster_scoped
             || target.current.cluster_scoped
             || target.current.same_namespace(&own.current)
-            || self.role_namespaces.contains(&target.current.namespace)
+            || self.role_namespaces.contains(target.current.namespace.as_str())
     }
 
     /// The object that an old name stands for. `namespace` is given for references that may name one.
@@ -277,11 +278,7 @@ fn role_ref(object: &Node, spec: &FieldSpec) -> Option<Gvk> {
     let role = field(object, "roleRef")?;
     field(role, "apiGroup")?;
     field(role, "kind")?;
-    Some(Gvk {
-        group: field_text(role, "apiGroup").to_owned(),
-        version: String::new(),
-        kind: field_text(role, "kind").to_owned(),
-    })
+    Some(Gvk { group: field_text(role, "apiGroup").into(), version: "".into(), kind: field_text(role, "kind").into() })
 }
 
 /// The namespaces of the service accounts that a role binding names.

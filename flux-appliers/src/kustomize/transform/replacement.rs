@@ -54,9 +54,21 @@ fn value_of(replacement: &Replacement, list: &ResMap) -> Result<Node, Cause> {
     part_of(found, source.options.as_ref())
 }
 
+fn selector(source: &Source) -> Id {
+    Id {
+        gvk: Gvk {
+            group: source.group.as_str().into(),
+            version: source.version.as_str().into(),
+            kind: source.kind.as_str().into(),
+        },
+        name: source.name.as_str().into(),
+        namespace: source.namespace.as_str().into(),
+        cluster_scoped: false,
+    }
+}
+
 fn shown(source: &Source) -> String {
-    let gvk = Gvk { group: source.group.clone(), version: source.version.clone(), kind: source.kind.clone() };
-    Id { gvk, name: source.name.clone(), namespace: source.namespace.clone(), cluster_scoped: false }.to_string()
+    selector(source).to_string()
 }
 
 /// A source as kustomize names it where it selects nothing, or too much.
@@ -77,20 +89,15 @@ fn shown_whole(source: &Source) -> String {
 fn ids(resource: &Resource) -> Vec<Id> {
     let current = Id {
         gvk: resource.gvk(),
-        name: resource.name().to_owned(),
-        namespace: resource.namespace().to_owned(),
+        name: resource.name().into(),
+        namespace: resource.namespace().into(),
         cluster_scoped: false,
     };
     [current].into_iter().chain(resource.previous_ids()).collect()
 }
 
 fn select_source<'l>(source: &Source, list: &'l ResMap) -> Result<&'l Resource, Cause> {
-    let wanted = Id {
-        gvk: Gvk { group: source.group.clone(), version: source.version.clone(), kind: source.kind.clone() },
-        name: source.name.clone(),
-        namespace: source.namespace.clone(),
-        cluster_scoped: false,
-    };
+    let wanted = selector(source);
     let mut found = list.iter().filter(|resource| ids(resource).iter().any(|id| id.is_selected_by(&wanted)));
     match (found.next(), found.next()) {
         (Some(resource), None) => Ok(resource),

@@ -58,13 +58,17 @@ fn add(vars: &mut Vars, mut var: Var) -> Result<(), Cause> {
 
 fn target(var: &Var, schema: &Schema) -> Id {
     let object = &var.objref;
-    let mut gvk = Gvk { group: object.group.clone(), version: object.version.clone(), kind: object.kind.clone() };
+    let mut gvk = Gvk {
+        group: object.group.as_str().into(),
+        version: object.version.as_str().into(),
+        kind: object.kind.as_str().into(),
+    };
     if !object.api_version.is_empty() {
         let (group, version) = split_api_version(&object.api_version);
         if object.api_version.contains('/') {
-            gvk.group = group.to_owned();
+            gvk.group = group.into();
         }
-        gvk.version = version.to_owned();
+        gvk.version = version.into();
     }
     // An identity of a variable is not looked up in the schema.
     let mut id = Id::new(gvk, &object.name, &object.namespace, schema);

@@ -156,6 +156,11 @@ impl<'t> Cursor<'t> {
         at
     }
 
+    pub(super) fn skip_spaces(&mut self) {
+        let rest = self.bytes().get(self.at..).unwrap_or_default();
+        self.at += rest.iter().take_while(|byte| **byte == b' ').count();
+    }
+
     pub(super) fn skip_blanks(&mut self) {
         while matches!(self.peek(), b' ' | b'\t') {
             self.at += 1;

@@ -166,8 +166,10 @@ impl<'t> Scanner<'t> {
     /// Passes over blanks, comments and line breaks. A tab may not indent what can be a key.
     fn skip_to_token(&mut self) {
         loop {
-            while self.cursor.peek() == b' ' || (self.cursor.peek() == b'\t' && (self.in_flow() || !self.key_allowed)) {
+            self.cursor.skip_spaces();
+            while self.cursor.peek() == b'\t' && (self.in_flow() || !self.key_allowed) {
                 self.cursor.advance(1);
+                self.cursor.skip_spaces();
             }
             self.cursor.skip_comment();
             if self.cursor.take_break().is_none() {

@@ -22,6 +22,14 @@ pub(super) struct Flags {
     pub(super) precision: Option<usize>,
 }
 
+impl Flags {
+    /// True where nothing stands between `%` and the verb.
+    pub(super) fn is_plain(&self) -> bool {
+        let set = self.plus || self.minus || self.sharp || self.space || self.zero || self.go_syntax;
+        !set && self.width.is_none() && self.precision.is_none()
+    }
+}
+
 /// An argument.
 pub(super) fn print_arg(out: &mut Vec<u8>, flags: &Flags, verb: char, value: &Value) {
     if value.is_nothing() && matches!(verb, 'T' | 'v') {

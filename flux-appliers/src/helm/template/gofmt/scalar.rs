@@ -40,8 +40,33 @@ fn sign(flags: &Flags, negative: bool) -> &'static str {
     }
 }
 
+/// A number without any flags: charts print whole files as lists of them.
+fn decimal(out: &mut Vec<u8>, mut value: u64) {
+    let start = out.len();
+    loop {
+        out.push(b'0' + (value % 10) as u8);
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    if let Some(digits) = out.get_mut(start..) {
+        digits.reverse();
+    }
+}
+
 pub(super) fn integer(out: &mut Vec<u8>, flags: &Flags, verb: char, value: i128, signed: bool) -> Option<()> {
     let magnitude = value.unsigned_abs();
+    if matches!(verb, 'd' | 'v')
+        && flags.is_plain()
+        && let Ok(magnitude) = u64::try_from(magnitude)
+    {
+        if value < 0 {
+            out.push(b'-');
+        }
+        decimal(out, magnitude);
+        return Some(());
+    }
     let (digits, prefix) = match verb {
         // Go syntax has unsigned numbers in hexadecimal.
         'v' if flags.go_syntax && !signed => (format!("{magnitude:x}"), "0x"),
