@@ -213,14 +213,15 @@ pub(super) fn split(text: &str) -> Vec<(usize, &str)> {
         let trimmed = body.trim_start();
         if !trimmed.is_empty() {
             let offset = to - trimmed.len();
-            line += text.bytes().take(offset).skip(counted).filter(|b| *b == b'\n').count();
+            let passed = text.as_bytes().get(counted..offset).unwrap_or_default();
+            line += memchr::memchr_iter(b'\n', passed).count();
             counted = offset;
             documents.push((line, trimmed));
         }
     };
     let mut at = start;
     while let Some(line) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let length = line.find('\n').map_or(line.len(), |newline| newline + 1);
+        let length = memchr::memchr(b'\n', line.as_bytes()).map_or(line.len(), |newline| newline + 1);
         if line.starts_with("---") {
             push(begin, at);
             let rest = line.get(3..length).unwrap_or("");

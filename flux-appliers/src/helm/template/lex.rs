@@ -4,8 +4,6 @@
 //! of space (which matter: `.a .b` are two operands and `.a.b` is one). Trim markers are applied here. A fault becomes
 //! an [`Kind::Error`] token that ends the stream, so that the parser reports whichever fault comes first.
 
-use std::borrow::Cow;
-
 use super::source::Pos;
 use crate::helm::template::gofmt::is_printable;
 
@@ -70,13 +68,12 @@ impl Kind {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Token<'a> {
     pub(crate) kind: Kind,
     pub(crate) pos: Pos,
     pub(crate) line: u32,
-    /// The text of the token, or the message of an error.
-    pub(crate) text: Cow<'a, str>,
+    pub(crate) text: &'a str,
 }
 
 impl Token<'_> {
@@ -85,7 +82,6 @@ impl Token<'_> {
         use super::gofmt::quote;
         match self.kind {
             Kind::Eof => "EOF".to_owned(),
-            Kind::Error => self.text.to_string(),
             kind if kind.is_keyword() => format!("<{}>", self.text),
             _ if self.text.len() > 10 => {
                 format!("{}...", quote(self.text.chars().take(10).collect::<String>().as_bytes()))
@@ -102,8 +98,8 @@ const RIGHT_COMMENT: &str = "*/";
 /// A `-` and the space between it and the action.
 const TRIM_MARKER: usize = 2;
 
-/// Splits `input` into tokens; the last is [`Kind::Eof`] or [`Kind::Error`].
-pub(crate) fn lex(input: &str) -> Vec<Token<'_>> {
+/// Splits `input` into tokens; the last is [`Kind::Eof`], or [`Kind::Error`] with the message beside it.
+pub(crate) fn lex(input: &str) -> (Vec<Token<'_>>, Option<String>) {
     let mut lexer = Lexer {
         input,
         pos: 0,
@@ -114,15 +110,11 @@ pub(crate) fn lex(input: &str) -> Vec<Token<'_>> {
         tokens: Vec::with_capacity(input.len() / 16),
     };
     let outcome = lexer.run();
-    if let Err(message) = outcome {
-        lexer.tokens.push(Token {
-            kind: Kind::Error,
-            pos: lexer.start as Pos,
-            line: lexer.start_line,
-            text: Cow::Owned(message),
-        });
+    let fault = outcome.err();
+    if fault.is_some() {
+        lexer.tokens.push(Token { kind: Kind::Error, pos: lexer.start as Pos, line: lexer.start_line, text: "" });
     }
-    lexer.tokens
+    (lexer.tokens, fault)
 }
 
 /// Where two ASCII characters stand side by side.
@@ -179,7 +171,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn emit(&mut self, kind: Kind) {
-        let token = Token { kind, pos: self.start as Pos, line: self.start_line, text: Cow::Borrowed(self.pending()) };
+        let token = Token { kind, pos: self.start as Pos, line: self.start_line, text: self.pending() };
         self.tokens.push(token);
         self.ignore();
     }

@@ -1,6 +1,5 @@
 //! From tokens to trees.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -32,8 +31,10 @@ pub(crate) fn parse(name: &str, text: &Bytes, functions: &dyn Functions) -> Resu
         }
     };
     let source = Arc::new(Source { name: Arc::from(name), text: bytes.clone() });
+    let (tokens, fault) = lex(text);
     let mut parser = Parser {
-        tokens: lex(text),
+        tokens,
+        fault,
         next: 0,
         furthest: 0,
         source: Arc::clone(&source),
@@ -53,6 +54,8 @@ type Parsed<T> = Result<T, ParseError>;
 
 struct Parser<'a> {
     tokens: Vec<Token<'a>>,
+    /// What is wrong where the tokens end early.
+    fault: Option<String>,
     next: usize,
     /// The last token ever looked at: errors name its line.
     furthest: usize,
@@ -88,12 +91,7 @@ impl<'a> Parser<'a> {
     fn token_at(&mut self, index: usize) -> Token<'a> {
         let last = self.tokens.len().saturating_sub(1);
         self.furthest = self.furthest.max(index.min(last));
-        self.tokens.get(index.min(last)).cloned().unwrap_or(Token {
-            kind: Kind::Eof,
-            pos: 0,
-            line: 1,
-            text: Cow::Borrowed(""),
-        })
+        self.tokens.get(index.min(last)).copied().unwrap_or(Token { kind: Kind::Eof, pos: 0, line: 1, text: "" })
     }
 
     fn peek(&mut self) -> Kind {
@@ -132,14 +130,15 @@ impl<'a> Parser<'a> {
         if token.kind != Kind::Error {
             return self.error(format!("unexpected {} in {context}", token.describe()));
         }
+        let fault = self.fault.as_deref().unwrap_or_default();
         let mut extra = String::new();
         if self.action_line != 0 && self.action_line != token.line {
             extra = format!(" started at {}:{}", self.source.name, self.action_line);
-            if !token.text.ends_with(" action") {
+            if !fault.ends_with(" action") {
                 extra.insert_str(0, " in action");
             }
         }
-        self.error(format!("{}{extra}", token.text))
+        self.error(format!("{fault}{extra}"))
     }
 
     fn expect(&mut self, kind: Kind, context: &str) -> Parsed<Token<'a>> {
@@ -210,7 +209,7 @@ impl<'a> Parser<'a> {
 
     fn template_name(&mut self, token: &Token<'_>, context: &str) -> Parsed<Str> {
         match token.kind {
-            Kind::String | Kind::RawString => match unquote(&token.text) {
+            Kind::String | Kind::RawString => match unquote(token.text) {
                 Some(name) => Ok(Str::from(name)),
                 None => self.error("invalid syntax".to_owned()),
             },
@@ -405,7 +404,7 @@ impl<'a> Parser<'a> {
                 return Ok(());
             }
             self.take();
-            let name: Arc<str> = Arc::from(&*variable.text);
+            let name: Arc<str> = Arc::from(variable.text);
             pipe.variables.push(Arc::clone(&name));
             self.variables.push(name);
             if !is_comma {
@@ -476,7 +475,7 @@ impl<'a> Parser<'a> {
         }
         let mut names = Vec::new();
         while self.peek() == Kind::Field {
-            names.push(field_name(&self.take().text));
+            names.push(field_name(self.take().text));
         }
         // Go reports such an operand at its second field.
         let pos: Pos = token.pos;
@@ -501,7 +500,7 @@ impl<'a> Parser<'a> {
     fn term(&mut self) -> Parsed<Option<Operand>> {
         let token = self.peek_word();
         let term = match token.kind {
-            Kind::Identifier => match self.functions.find(&token.text) {
+            Kind::Identifier => match self.functions.find(token.text) {
                 Some(function) => Term::Function(function),
                 None => {
                     let name = quote(token.text.as_bytes());
@@ -512,15 +511,15 @@ impl<'a> Parser<'a> {
             Kind::Nil => Term::Nil,
             Kind::Bool => Term::Bool(token.text == "true"),
             Kind::Variable => self.variable(&token)?,
-            Kind::Field => Term::Field(vec![field_name(&token.text)]),
+            Kind::Field => Term::Field(vec![field_name(token.text)]),
             Kind::Number | Kind::CharConstant => {
                 let parse = if token.kind == Kind::Number { Number::parse } else { Number::of_char };
-                match parse(&token.text) {
+                match parse(token.text) {
                     Ok(number) => Term::Number(number),
                     Err(message) => return self.error(message),
                 }
             }
-            Kind::String | Kind::RawString => match unquote(&token.text) {
+            Kind::String | Kind::RawString => match unquote(token.text) {
                 Some(text) => Term::Text { quoted: token.text.to_string(), text: Str::from(text) },
                 None => return self.error("invalid syntax".to_owned()),
             },
@@ -536,7 +535,7 @@ impl<'a> Parser<'a> {
     }
 
     fn variable(&mut self, token: &Token<'_>) -> Parsed<Term> {
-        let Some(name) = self.variables.iter().find(|name| name.as_ref() == token.text.as_ref()) else {
+        let Some(name) = self.variables.iter().find(|name| name.as_ref() == token.text) else {
             let name = quote(token.text.as_bytes());
             return self.error(format!("undefined variable {name}"));
         };

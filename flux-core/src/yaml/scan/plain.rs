@@ -55,6 +55,14 @@ fn line_end(cursor: &Cursor<'_>, flow: bool) -> usize {
         }
         let Some(byte) = bytes.get(at) else { return at };
         match CLASSES[usize::from(*byte)] {
+            // Nearly always one space between two words.
+            BLANK
+                if bytes
+                    .get(at + 1)
+                    .is_some_and(|next| CLASSES[usize::from(*next)] & special == 0 && *next != b'#') =>
+            {
+                at += 2;
+            }
             BLANK => {
                 let blanks = bytes[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
                 match bytes.get(at + blanks) {

@@ -230,6 +230,7 @@ fn hexadecimal(out: &mut Vec<u8>, flags: &Flags, verb: char, bytes: &[u8]) {
 
 /// Bytes as a list of numbers. Charts print all their files so, where they take the context for a name.
 fn numbers(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.reserve(bytes.len().saturating_mul(4));
     out.push(b'[');
     for (i, byte) in bytes.iter().enumerate() {
         let (hundreds, tens, ones) = (b'0' + byte / 100, b'0' + byte / 10 % 10, b'0' + byte % 10);
