@@ -51,6 +51,7 @@ pub struct Pipeline {
     pub(super) schedule: Schedule<Unit>,
     pub(super) wait: bool,
     pub(super) allow_empty: bool,
+    pub(super) roll_back: bool,
     pub(super) conditions: Vec<(Unit, Arc<dyn ReadyCondition>)>,
     pub(super) document: Document,
 }
@@ -69,6 +70,7 @@ impl Pipeline {
             schedule: Schedule::every(Self::DEFAULT_INTERVAL),
             wait: false,
             allow_empty: false,
+            roll_back: false,
             conditions: Vec::new(),
             document: Document::default(),
         }

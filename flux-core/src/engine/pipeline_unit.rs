@@ -42,6 +42,10 @@ pub(super) struct PipelineUnit {
     outcome: Mutex<Option<Outcome>>,
     /// A condition on another pipeline did not hold: that one's next run may change it.
     pub(super) awaits: AtomicBool,
+    /// The artifact that the pipeline went back to, once it was read from the store.
+    pub(super) recalled: Mutex<Option<Artifact>>,
+    /// The last run decided to go back: the next is due at once.
+    pub(super) falling_back: AtomicBool,
 }
 
 /// How a run ended: the `Ready` condition of Flux.
@@ -76,12 +80,28 @@ impl PipelineUnit {
             deleting: AtomicBool::new(false),
             outcome: Mutex::default(),
             awaits: AtomicBool::new(false),
+            recalled: Mutex::default(),
+            falling_back: AtomicBool::new(false),
         }
     }
 
     /// The revision that was last applied in full.
     pub(super) fn last_applied_revision(&self) -> Option<Revision> {
         lock(&self.state).as_ref()?.last_applied_revision.clone()
+    }
+
+    /// What it went back from, as far as that is in memory.
+    pub(super) fn rollback(&self) -> Option<crate::store::Rollback> {
+        lock(&self.state).as_ref()?.rollback.clone()
+    }
+
+    /// The pipelines that this one depends on, with a condition or without.
+    pub(super) fn dependencies(&self) -> Vec<super::Unit> {
+        let conditions = self.pipeline.conditions.iter().map(|(unit, _)| unit);
+        let mut all: Vec<_> = self.pipeline.schedule.depends_on.iter().chain(conditions).cloned().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// The revision that the last run took up, be it under way or over.
@@ -100,7 +120,20 @@ impl PipelineUnit {
         *lock(&self.attempted) = Some(artifact.revision.clone());
         self.pace.begun();
         let mut state = self.load(store).await?;
-        let outcome = self.bring_about(&cx, store, &artifact, &mut state).await;
+        let outcome = match state.rollback_from(&artifact.revision).cloned() {
+            Some(rollback) => self.stay_back(&cx, store, &rollback, &mut state).await,
+            None => {
+                // A newer revision than it went back from: that is over, and is kept with whatever is kept next.
+                state.rollback = None;
+                let outcome = self.bring_about(&cx, store, &artifact, &mut state).await;
+                if let Err(error) = &outcome
+                    && self.fall_back(&cx, store, &artifact, &mut state, error).await?
+                {
+                    self.falling_back.store(true, Ordering::Relaxed);
+                }
+                outcome
+            }
+        };
         if let Err(error) = &outcome
             && !matches!(error.class, Class::Cancelled | Class::NotReady)
         {
@@ -156,7 +189,7 @@ impl PipelineUnit {
         })
     }
 
-    async fn bring_about(
+    pub(super) async fn bring_about(
         &self,
         cx: &Context,
         store: &dyn StateStore,
@@ -180,7 +213,7 @@ impl PipelineUnit {
             state.last_applied_revision = Some(revision.clone());
             state.last_attempted_revision = Some(revision.clone());
             state.history.record(manifests.digest(), "ReconciliationSucceeded", revision, cx.now());
-            self.save(store, state).await?;
+            self.approve(cx, store, artifact, state).await?;
             cx.event(Severity::Info, "ReconciliationSucceeded", format!("Applied revision: {revision}"));
         }
         Ok(Next::Interval)
@@ -197,6 +230,9 @@ impl PipelineUnit {
         if let Some(state) = &mut *lock(&self.state) {
             state.last_applied_revision = Some(revision.clone());
             state.last_attempted_revision = Some(revision.clone());
+            if state.rollback.as_ref().is_some_and(|rollback| rollback.to != *revision) {
+                state.rollback = None;
+            }
         }
     }
 
@@ -230,7 +266,11 @@ impl PipelineUnit {
         object: &ObjectId,
     ) -> bool {
         let known = |rendered: &Option<Rendered>| rendered.as_ref().map(|last| (last.tree.clone(), last.ids.clone()));
-        let fresh = match artifact {
+        let artifact = match artifact {
+            Some(newest) => Some(self.in_force(store, newest).await),
+            None => None,
+        };
+        let fresh = match &artifact {
             None => false,
             Some(artifact) => {
                 let last = known(&lock(&self.rendered));
@@ -309,6 +349,9 @@ impl PipelineUnit {
             return Err(apply_failed("PruneFailed", error));
         }
         *lock(&self.state) = None;
+        for good in &state.good {
+            store.forget_tree(&self.key(), &good.digest).await.map_err(state_failed)?;
+        }
         store.remove(&self.key()).await.map_err(state_failed)
     }
 
@@ -326,7 +369,7 @@ impl PipelineUnit {
         Ok(state)
     }
 
-    async fn save(&self, store: &dyn StateStore, state: &mut PipelineState) -> Result<(), ReconcileError> {
+    pub(super) async fn save(&self, store: &dyn StateStore, state: &mut PipelineState) -> Result<(), ReconcileError> {
         // Until the store has it, memory must not vouch for it: a failed write is loaded anew.
         *lock(&self.state) = None;
         store.save(&self.key(), state).await.map_err(state_failed)?;
@@ -334,12 +377,12 @@ impl PipelineUnit {
         Ok(())
     }
 
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         self.pipeline.unit.to_string()
     }
 }
 
-fn state_failed(error: StateError) -> ReconcileError {
+pub(super) fn state_failed(error: StateError) -> ReconcileError {
     let class = if matches!(error, StateError::Corrupt { .. }) { Class::Terminal } else { Class::Transient };
     ReconcileError::new(class, "StateFailed", error)
 }
