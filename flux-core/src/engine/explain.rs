@@ -97,7 +97,7 @@ impl Engine {
         explanation.not_ready = lock(&entry.health).iter().flat_map(|health| health.waiting().cloned()).collect();
         if seen.insert(unit.clone()) {
             let mut asked = vec![entry.pipeline.source.clone()];
-            asked.extend(entry.dependencies());
+            asked.extend(entry.pipeline.depends_on());
             // What a condition is about need not be settled for it to hold.
             let holds = |unit: &Unit| {
                 entry.pipeline.conditions.iter().any(|(dependency, _)| dependency == unit)
@@ -158,7 +158,11 @@ impl Explanation {
             write!(f, "\n{indent}  {reason}{}", self.message.replace('\n', &format!("\n{indent}  ")))?;
         }
         if let Some(Rollback { from, to, reason, .. }) = &self.rollback {
-            write!(f, "\n{indent}  it went back from {from} to {to}: {}", reason.replace('\n', &format!("\n{indent}  ")))?;
+            write!(
+                f,
+                "\n{indent}  it went back from {from} to {to}: {}",
+                reason.replace('\n', &format!("\n{indent}  "))
+            )?;
         }
         for unmet in self.conditions.iter().filter(|unmet| !self.message.contains(&unmet.to_string())) {
             write!(f, "\n{indent}  {unmet}")?;

@@ -24,7 +24,7 @@ impl Engine {
         let mut order: Vec<Unit> = vec![unit.clone()];
         let mut at = 0;
         while let Some(next) = order.get(at).cloned() {
-            for dependency in self.units.pipeline(&next).map(|entry| entry.dependencies()).unwrap_or_default() {
+            for dependency in self.units.pipeline(&next).map(|entry| entry.pipeline.depends_on()).unwrap_or_default() {
                 if !order.contains(&dependency) {
                     order.push(dependency);
                 }
@@ -59,8 +59,9 @@ impl Engine {
                 return explanation;
             }
         };
-        explanation.pending = Some(newest.revision.clone()).filter(|newest| Some(newest) != explanation.revision.as_ref());
-        for dependency in entry.dependencies() {
+        explanation.pending =
+            Some(newest.revision.clone()).filter(|newest| Some(newest) != explanation.revision.as_ref());
+        for dependency in entry.pipeline.depends_on() {
             let found = before.iter().find(|known| known.unit == dependency).cloned();
             let found = found.unwrap_or_else(|| Explanation::of(dependency));
             if !found.is_settled() {
@@ -78,7 +79,9 @@ impl Engine {
         }
         match self.plan(cx, unit).await {
             Ok(plan) if plan.is_empty() => {}
-            Ok(plan) => explanation.message = format!("{} of {} objects differ", plan.writes().count(), plan.changes.len()),
+            Ok(plan) => {
+                explanation.message = format!("{} of {} objects differ", plan.writes().count(), plan.changes.len())
+            }
             Err(error) => return explanation.failed(&error),
         }
         let brief = cx.clone().with_timeout(LOOK);
@@ -87,7 +90,8 @@ impl Engine {
             Err(error) => explanation.message = chain(&error),
         }
         // What the pipeline does not wait for is told and holds nothing up, unless it has failed.
-        let held_up = explanation.not_ready.iter().any(|object| entry.pipeline.wait || object.status == HealthStatus::Failed);
+        let held_up =
+            explanation.not_ready.iter().any(|object| entry.pipeline.wait || object.status == HealthStatus::Failed);
         explanation.phase = Some(if !explanation.causes.is_empty() || !explanation.conditions.is_empty() {
             Phase::Blocked
         } else if explanation.message.is_empty() && explanation.pending.is_none() && !held_up {

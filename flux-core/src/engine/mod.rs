@@ -7,6 +7,7 @@
 mod claims;
 mod explain;
 mod look;
+mod once;
 mod pace;
 mod pipeline;
 mod pipeline_unit;
@@ -146,6 +147,11 @@ impl Engine {
             Some(pipeline) => pipeline.load(&*self.units.store).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// A pipeline as it was added.
+    pub fn pipeline(&self, unit: &Unit) -> Option<Pipeline> {
+        self.units.pipeline(unit).map(|entry| entry.pipeline.clone())
     }
 
     /// The last good artifact of a source.
@@ -290,7 +296,7 @@ impl Driver {
         let artifact = source.artifact().ok_or_else(|| no_artifact(pipeline))?;
         self.check_dependencies(pipeline, &artifact)?;
         self.check_conditions(entry)?;
-        let outcome = entry.reconcile(cx, &*self.units.store, artifact).await;
+        let outcome = entry.reconcile(cx, &*self.units.store, artifact, None).await;
         if entry.falling_back.swap(false, Ordering::Relaxed) {
             self.handle.trigger(pipeline.unit.clone());
         }

@@ -123,6 +123,15 @@ impl Pipeline {
         &self.source
     }
 
+    /// The pipelines it comes after, whether under a condition or not.
+    pub fn depends_on(&self) -> Vec<Unit> {
+        let conditions = self.conditions.iter().map(|(unit, _)| unit);
+        let mut all: Vec<Unit> = self.schedule.depends_on.iter().chain(conditions).cloned().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// Renders an artifact and checks that no object is there twice. Nothing is changed.
     ///
     /// # Errors

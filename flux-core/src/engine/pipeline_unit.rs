@@ -95,37 +95,29 @@ impl PipelineUnit {
         lock(&self.state).as_ref()?.rollback.clone()
     }
 
-    /// The pipelines that this one depends on, with a condition or without.
-    pub(super) fn dependencies(&self) -> Vec<super::Unit> {
-        let conditions = self.pipeline.conditions.iter().map(|(unit, _)| unit);
-        let mut all: Vec<_> = self.pipeline.schedule.depends_on.iter().chain(conditions).cloned().collect();
-        all.sort_unstable();
-        all.dedup();
-        all
-    }
-
     /// The revision that the last run took up, be it under way or over.
     pub(super) fn attempted(&self) -> Option<Revision> {
         lock(&self.attempted).clone()
     }
 
-    /// One run: render, plan, apply, wait.
+    /// One run: render, plan, apply, wait. With a plan that was approved, nothing is done but that.
     pub(super) async fn reconcile(
         &self,
         cx: &Context,
         store: &dyn StateStore,
         artifact: Artifact,
+        approved: Option<&Plan>,
     ) -> Result<Next, ReconcileError> {
         let cx = cx.clone().with_artifact(artifact.clone());
         *lock(&self.attempted) = Some(artifact.revision.clone());
         self.pace.begun();
         let mut state = self.load(store).await?;
         let outcome = match state.rollback_from(&artifact.revision).cloned() {
-            Some(rollback) => self.stay_back(&cx, store, &rollback, &mut state).await,
+            Some(rollback) => self.stay_back(&cx, store, &rollback, &mut state, approved).await,
             None => {
                 // A newer revision than it went back from: that is over, and is kept with whatever is kept next.
                 state.rollback = None;
-                let outcome = self.bring_about(&cx, store, &artifact, &mut state).await;
+                let outcome = self.bring_about(&cx, store, &artifact, &mut state, approved).await;
                 if let Err(error) = &outcome
                     && self.fall_back(&cx, store, &artifact, &mut state, error).await?
                 {
@@ -195,6 +187,7 @@ impl PipelineUnit {
         store: &dyn StateStore,
         artifact: &Artifact,
         state: &mut PipelineState,
+        approved: Option<&Plan>,
     ) -> Result<Next, ReconcileError> {
         let manifests = self.render(cx, artifact).await.map_err(build_failed)?;
         if self.stands(&manifests, state) {
@@ -202,6 +195,10 @@ impl PipelineUnit {
             return Ok(Next::Interval);
         }
         let plan = self.plan(cx, &manifests, state).await?;
+        if let Some(object) = approved.and_then(|approved| approved.differs_from(&plan)) {
+            let change = "or what is wanted of it was changed";
+            return Err(apply_failed("PlanStale", ApplyError::Stale { object: object.clone(), change }));
+        }
         if !plan.is_empty() || state.inventory != plan.inventory() {
             self.apply(cx, store, plan, state).await?;
         }

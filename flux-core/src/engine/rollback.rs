@@ -6,6 +6,7 @@ use crate::artifact::{Artifact, Revision};
 use crate::context::Context;
 use crate::error::Class;
 use crate::event::Severity;
+use crate::plan::Plan;
 use crate::reconcile::{Next, ReconcileError};
 use crate::store::{Good, PipelineState, Rollback, StateStore};
 
@@ -141,10 +142,11 @@ impl PipelineUnit {
         store: &dyn StateStore,
         rollback: &Rollback,
         state: &mut PipelineState,
+        approved: Option<&Plan>,
     ) -> Result<Next, ReconcileError> {
         let artifact = self.recall(store, rollback, state).await?;
         let cx = cx.clone().with_artifact(artifact.clone());
-        self.bring_about(&cx, store, &artifact, state).await?;
+        self.bring_about(&cx, store, &artifact, state, approved).await?;
         let Rollback { from, to, reason, .. } = rollback;
         let message = format!("{from} was rolled back to {to}, which stays until there is a newer revision: {reason}");
         Err(ReconcileError::new(Class::Terminal, ROLLED_BACK, message))

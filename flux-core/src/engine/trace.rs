@@ -73,12 +73,14 @@ impl Engine {
             // What cannot be rendered any more proves nothing.
             let Ok(manifests) = entry.pipeline.render(&cx, &trial).await else { continue };
             let origin = Origin::new(candidate.file, candidate.line);
-            if self::value(&manifests, object, path).is_some_and(|other| other != value) && !trace.lines.contains(&origin)
+            if self::value(&manifests, object, path).is_some_and(|other| other != value)
+                && !trace.lines.contains(&origin)
             {
                 trace.lines.push(origin);
             }
         }
-        if manifest.object.is_secret() && matches!(path.steps().first(), Some(crate::object::Step::Field(field)) if field != "metadata")
+        if manifest.object.is_secret()
+            && matches!(path.steps().first(), Some(crate::object::Step::Field(field)) if field != "metadata")
         {
             trace.value = Some("***".into());
         }

@@ -98,7 +98,8 @@ fn dotted(text: &str) -> Result<Vec<Step>, &'static str> {
             steps.push(step);
             rest = after;
         } else {
-            let name = if steps.is_empty() { rest } else { rest.strip_prefix('.').ok_or("a dot or bracket is missing")? };
+            let name =
+                if steps.is_empty() { rest } else { rest.strip_prefix('.').ok_or("a dot or bracket is missing")? };
             let end = name.find(['.', '[']).unwrap_or(name.len());
             if end == 0 {
                 return Err("a name is missing");

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::field::{FieldPath, Step};
 use super::Object;
+use super::field::{FieldPath, Step};
 
 /// A manager that owns a field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
