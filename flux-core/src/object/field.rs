@@ -67,7 +67,7 @@ impl Step {
             (Self::Index(index), Value::Array(items)) => items.get(*index),
             (Self::Item(key, wanted), Value::Array(items)) => items.iter().find(|item| match item.get(key) {
                 Some(Value::String(text)) => text == wanted,
-                Some(other) => other.to_string() == *wanted,
+                Some(other) => format!("{other}") == *wanted,
                 None => false,
             }),
             _ => None,
