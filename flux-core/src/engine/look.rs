@@ -7,6 +7,7 @@ use super::{Engine, Explanation, Unit};
 use crate::applier::HealthStatus;
 use crate::context::Context;
 use crate::error::chain;
+use crate::plan::{Action, Plan};
 use crate::reconcile::{Phase, ReconcileError};
 
 /// How long objects may take to be looked at.
@@ -79,9 +80,7 @@ impl Engine {
         }
         match self.plan(cx, unit).await {
             Ok(plan) if plan.is_empty() => {}
-            Ok(plan) => {
-                explanation.message = format!("{} of {} objects differ", plan.writes().count(), plan.changes.len())
-            }
+            Ok(plan) => explanation.message = outstanding(&plan),
             Err(error) => return explanation.failed(&error),
         }
         let brief = cx.clone().with_timeout(LOOK);
@@ -92,6 +91,10 @@ impl Engine {
         // What the pipeline does not wait for is told and holds nothing up, unless it has failed.
         let held_up =
             explanation.not_ready.iter().any(|object| entry.pipeline.wait || object.status == HealthStatus::Failed);
+        if state.rollback_from(&newest.revision).is_some() {
+            explanation.phase = Some(Phase::Stalled);
+            return explanation;
+        }
         explanation.phase = Some(if !explanation.causes.is_empty() || !explanation.conditions.is_empty() {
             Phase::Blocked
         } else if explanation.message.is_empty() && explanation.pending.is_none() && !held_up {
@@ -101,6 +104,21 @@ impl Engine {
         });
         explanation
     }
+}
+
+/// What a plan would do, in a few words.
+fn outstanding(plan: &Plan) -> String {
+    let count = |action, verb: &str| match plan.count(action) {
+        0 => None,
+        count => Some(format!("{count} to {verb}")),
+    };
+    let all = [
+        count(Action::Create, "create"),
+        count(Action::Update, "update"),
+        count(Action::Recreate, "recreate"),
+        count(Action::Delete, "delete"),
+    ];
+    format!("of {} objects {}", plan.changes.len(), all.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 impl Explanation {

@@ -215,6 +215,21 @@ impl Units {
         lock(&self.pipelines).get(unit).cloned()
     }
 
+    /// A dependency that follows the same source must have applied the same revision first.
+    fn check_dependencies(&self, pipeline: &Pipeline, artifact: &Artifact) -> Result<(), ReconcileError> {
+        for dependency in &pipeline.schedule.depends_on {
+            let Some(entry) = self.pipeline(dependency) else { continue };
+            if entry.pipeline.source == pipeline.source
+                && entry.last_applied_revision().as_ref() != Some(&artifact.revision)
+            {
+                let revision = &artifact.revision;
+                let message = format!("dependency {dependency} has not applied revision {revision} yet");
+                return Err(ReconcileError::not_ready(message));
+            }
+        }
+        Ok(())
+    }
+
     /// The conditions of a pipeline on others that do not hold.
     fn unmet<'a>(&'a self, entry: &'a PipelineUnit) -> impl Iterator<Item = Unmet> + 'a {
         entry.pipeline.conditions.iter().filter_map(|(dependency, condition)| {
@@ -294,7 +309,7 @@ impl Driver {
         let pipeline = &entry.pipeline;
         let source = self.units.source(&pipeline.source).ok_or_else(|| no_source(pipeline))?;
         let artifact = source.artifact().ok_or_else(|| no_artifact(pipeline))?;
-        self.check_dependencies(pipeline, &artifact)?;
+        self.units.check_dependencies(pipeline, &artifact)?;
         self.check_conditions(entry)?;
         let outcome = entry.reconcile(cx, &*self.units.store, artifact, None).await;
         if entry.falling_back.swap(false, Ordering::Relaxed) {
@@ -323,21 +338,6 @@ impl Driver {
                 self.handle.trigger(waiting.clone());
             }
         }
-    }
-
-    /// A dependency that follows the same source must have applied the same revision first.
-    fn check_dependencies(&self, pipeline: &Pipeline, artifact: &Artifact) -> Result<(), ReconcileError> {
-        for dependency in &pipeline.schedule.depends_on {
-            let Some(entry) = self.units.pipeline(dependency) else { continue };
-            if entry.pipeline.source == pipeline.source
-                && entry.last_applied_revision().as_ref() != Some(&artifact.revision)
-            {
-                let revision = &artifact.revision;
-                let message = format!("dependency {dependency} has not applied revision {revision} yet");
-                return Err(ReconcileError::not_ready(message));
-            }
-        }
-        Ok(())
     }
 
     async fn delete(&self, cx: &Context, unit: &Unit, entry: &PipelineUnit) -> Result<Next, ReconcileError> {

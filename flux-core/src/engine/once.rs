@@ -32,6 +32,7 @@ impl Engine {
                 return Err(ReconcileError::not_ready(format!("dependency {dependency} has not been applied yet")));
             }
         }
+        self.units.check_dependencies(&entry.pipeline, &artifact)?;
         if let Some(unmet) = self.units.unmet(&entry).next() {
             return Err(ReconcileError::not_ready(unmet.to_string()));
         }

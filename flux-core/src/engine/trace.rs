@@ -56,7 +56,11 @@ impl Engine {
         let tracked = Artifact { tree, ..artifact.clone() };
         let manifests = entry.pipeline.render(&cx, &tracked).await.map_err(pipeline::build_failed)?;
         let Some(manifest) = manifests.iter().find(|manifest| manifest.object.id() == *object) else { return Ok(None) };
-        let value = path.find(&Value::Object(manifest.object.as_map().clone())).cloned();
+        let whole = Value::Object(manifest.object.as_map().clone());
+        // The server moves the plain texts of a Secret into its data.
+        let plain = plain_text(path).filter(|plain| manifest.object.is_secret() && plain.find(&whole).is_some());
+        let path = plain.unwrap_or_else(|| path.clone());
+        let value = path.find(&whole).cloned();
         let mut trace = Trace {
             revision: artifact.revision.clone(),
             object: manifest.origin.clone(),
@@ -66,6 +70,7 @@ impl Engine {
         let Some(value) = value else { return Ok(Some(trace)) };
         let reads = tracker.reads();
         let is_read = |file: &str| file == &*manifest.origin.file || reads.covers(file);
+        let mut indirect = Vec::new();
         for candidate in candidates(&artifact.tree, &manifest.origin.file, is_read, &value).into_iter().take(TRIALS) {
             cx.check()?;
             let changed = artifact.tree.with_content(&candidate.file, candidate.content);
@@ -73,11 +78,18 @@ impl Engine {
             // What cannot be rendered any more proves nothing.
             let Ok(manifests) = entry.pipeline.render(&cx, &trial).await else { continue };
             let origin = Origin::new(candidate.file, candidate.line);
-            if self::value(&manifests, object, path).is_some_and(|other| other != value)
-                && !trace.lines.contains(&origin)
-            {
-                trace.lines.push(origin);
+            let lines = match self::value(&manifests, object, &path) {
+                Some(other) if other == candidate.value => &mut trace.lines,
+                Some(other) if other != value => &mut indirect,
+                _ => continue,
+            };
+            if !lines.contains(&origin) {
+                lines.push(origin);
             }
+        }
+        // Where the value itself is written is told before what it takes for that to count.
+        if trace.lines.is_empty() {
+            trace.lines = indirect;
         }
         if manifest.object.is_secret()
             && matches!(path.steps().first(), Some(crate::object::Step::Field(field)) if field != "metadata")
@@ -98,6 +110,13 @@ struct Candidate {
     file: String,
     line: usize,
     content: String,
+    /// What the value becomes if it is written just there.
+    value: Value,
+}
+
+/// The path among the plain texts of a Secret of what is asked for among its data.
+fn plain_text(path: &FieldPath) -> Option<FieldPath> {
+    path.to_string().strip_prefix("data").and_then(|rest| format!("stringData{rest}").parse().ok())
 }
 
 /// The places that could decide on a value: where it, or a part of it, is written. The file of the object comes first.
@@ -109,7 +128,7 @@ fn candidates(tree: &Tree, first: &str, is_read: impl Fn(&str) -> bool, value: &
         .collect();
     files.sort_by_key(|(path, _)| *path != first);
     let mut candidates = Vec::new();
-    for (needle, other) in needles(value) {
+    for Needle { text: needle, other, value } in needles(value) {
         for (file, text) in &files {
             for (at, _) in text.match_indices(&needle) {
                 let end = at + needle.len();
@@ -119,37 +138,52 @@ fn candidates(tree: &Tree, first: &str, is_read: impl Fn(&str) -> bool, value: &
                 }
                 let line = text[..at].matches('\n').count() + 1;
                 let content = format!("{}{other}{}", &text[..at], &text[end..]);
-                candidates.push(Candidate { file: (*file).to_owned(), line, content });
+                candidates.push(Candidate { file: (*file).to_owned(), line, content, value: value.clone() });
             }
         }
     }
     candidates
 }
 
-/// The texts that a value may be written as, whole before parts, and for each another text of its kind.
-fn needles(value: &Value) -> Vec<(String, String)> {
+/// A text that a value may be written as, another text of its kind, and what the value becomes with that.
+struct Needle {
+    text: String,
+    other: String,
+    value: Value,
+}
+
+/// The texts that a value may be written as, whole before parts.
+fn needles(value: &Value) -> Vec<Needle> {
     match value {
-        Value::Bool(flag) => vec![(flag.to_string(), (!flag).to_string())],
+        Value::Bool(flag) => vec![Needle { text: flag.to_string(), other: (!flag).to_string(), value: (!flag).into() }],
         Value::Number(number) => {
+            let text = number.to_string();
             let other = number.as_i64().map_or_else(|| format!("1{number}"), |n| n.wrapping_add(1).to_string());
-            vec![(number.to_string(), other)]
+            let value = serde_json::from_str(&other).unwrap_or(Value::Null);
+            vec![Needle { text, other, value }]
         }
         Value::String(text) => {
-            let other = |text: &str| {
-                let flip = |flag: &str| if flag == "true" { "false" } else { "true" };
-                match text.parse::<i64>() {
-                    Ok(number) => number.wrapping_add(1).to_string(),
-                    Err(_) if matches!(text, "true" | "false") => flip(text).to_owned(),
-                    Err(_) => format!("{text}x"),
-                }
-            };
             // Of a text of several lines the first has to do; the parts are those of images and paths.
             let whole = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
             let parts = whole.split([':', '@', '/']).filter(|part| *part != whole);
             let all = std::iter::once(whole).chain(parts).filter(|part| !part.is_empty());
-            all.map(|part| (part.to_owned(), other(part))).collect()
+            let needle = |part: &str| {
+                let other = another(part);
+                Needle { text: part.to_owned(), value: text.replacen(part, &other, 1).into(), other }
+            };
+            all.map(needle).collect()
         }
         Value::Null | Value::Array(_) | Value::Object(_) => Vec::new(),
+    }
+}
+
+/// Another text of the same kind.
+fn another(text: &str) -> String {
+    match text.parse::<i64>() {
+        Ok(number) => number.wrapping_add(1).to_string(),
+        Err(_) if text == "true" => "false".to_owned(),
+        Err(_) if text == "false" => "true".to_owned(),
+        Err(_) => format!("{text}x"),
     }
 }
 
@@ -160,11 +194,12 @@ mod tests {
 
     #[test]
     fn values_are_looked_for_whole_and_in_parts() {
-        let texts = |value: Value| needles(&value).into_iter().map(|(text, _)| text).collect::<Vec<_>>();
+        let texts = |value: Value| needles(&value).into_iter().map(|needle| needle.text).collect::<Vec<_>>();
         assert_eq!(texts(json!(3)), ["3"]);
         assert_eq!(texts(json!("nginx:1.25")), ["nginx:1.25", "nginx", "1.25"]);
         assert!(texts(json!({"a": 1})).is_empty());
-        assert_eq!(needles(&json!(true)), [("true".to_owned(), "false".to_owned())]);
+        assert_eq!(needles(&json!(true))[0].value, json!(false));
+        assert_eq!(needles(&json!("nginx:1.25"))[2].value, json!("nginx:1.25x"));
     }
 
     #[test]

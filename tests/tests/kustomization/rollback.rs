@@ -131,9 +131,7 @@ async fn a_value_is_traced_to_the_line_that_sets_it() {
             stage.engine.trace(&stage.cx, &kustomization("app"), &web, &path.parse().unwrap()).await.unwrap().unwrap();
         assert_eq!(trace.value, Some(value), "{path}");
         let found: Vec<String> = trace.lines.iter().map(ToString::to_string).collect();
-        for line in lines {
-            assert!(found.iter().any(|found| found == line), "{path}: {line} is not in {found:?}");
-        }
+        assert_eq!(found, lines, "{path}");
     }
     let nothing = stage.engine.trace(&stage.cx, &kustomization("app"), &web, &".spec.paused".parse().unwrap()).await;
     assert_eq!(nothing.unwrap().unwrap().value, None);
@@ -148,7 +146,11 @@ async fn an_engine_that_does_not_run_explains_itself_from_a_look() {
     assert_eq!(explained.phase, Some(Phase::Blocked));
     says(
         &explained.to_string(),
-        &["Kustomization/default/second is blocked", "Kustomization/default/app is pending", "1 of 1 objects differ"],
+        &[
+            "Kustomization/default/second is blocked",
+            "Kustomization/default/app is pending",
+            "of 1 objects 1 to create",
+        ],
     );
     let run = (stage.engine.clone(), stage.cx.clone());
     tokio::spawn(async move { run.0.run(&run.1).await });

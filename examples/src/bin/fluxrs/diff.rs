@@ -42,7 +42,10 @@ impl Diff {
                 plan.changes.into_iter().filter(|change| change.action.is_change() || !change.fields.is_empty());
             differences.extend(changes.map(|change| Difference { pipeline: unit.clone(), change }));
         }
-        self.show.print(&differences, |differences| differences.iter().map(text).collect())?;
+        self.show.print(&differences, |differences| match differences.as_slice() {
+            [] => "nothing differs".to_owned(),
+            differences => differences.iter().map(text).collect(),
+        })?;
         Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
