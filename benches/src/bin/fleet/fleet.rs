@@ -11,7 +11,7 @@ use flux_appliers::observe::Observer;
 use flux_appliers::ssa::{Owner, ServerSideApplier};
 use flux_core::cluster::Cluster;
 use flux_core::engine::{Engine, Pipeline, Unit};
-use flux_core::reconcile::{LoopOptions, Phase, Schedule};
+use flux_core::reconcile::{KeyStatus, LoopOptions, Phase, Schedule};
 use flux_core::store::MemoryStateStore;
 use flux_core::{Artifact, Context, Manifests, RenderError, Renderer};
 use flux_kube::apiserver::{ApiServer, Config, Workloads};
@@ -105,11 +105,15 @@ impl Fleet {
         act();
         let mut done = HashSet::new();
         while done.len() < count {
-            let Some(status) = updates.next().await else { break };
-            match status.phase {
-                Phase::Ready if status.key.kind() == "Kustomization" => drop(done.insert(status.key)),
-                Phase::Stalled | Phase::Retrying => eprintln!("{}: {}", status.key, status.message),
-                _ => {}
+            match tokio::time::timeout(Duration::from_millis(500), updates.next()).await {
+                Ok(Some(status)) => note(&mut done, status),
+                Ok(None) => break,
+                // A reader of updates that does not keep up loses some: what they said is asked for.
+                Err(_) if start.elapsed() > Duration::from_secs(2) => {
+                    let statuses = self.engine.handle().statuses().await.unwrap_or_default();
+                    statuses.into_iter().for_each(|status| note(&mut done, status));
+                }
+                Err(_) => {}
             }
         }
         start.elapsed()
@@ -127,5 +131,13 @@ impl Fleet {
 
     pub(crate) fn renders(&self) -> usize {
         self.renders.load(Ordering::Relaxed)
+    }
+}
+
+fn note(done: &mut HashSet<Unit>, status: KeyStatus<Unit>) {
+    match status.phase {
+        Phase::Ready if status.key.kind() == "Kustomization" => drop(done.insert(status.key)),
+        Phase::Stalled | Phase::Retrying => eprintln!("{}: {}", status.key, status.message),
+        _ => {}
     }
 }
