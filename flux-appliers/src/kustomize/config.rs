@@ -1,6 +1,5 @@
 //! The fields that the transformers work on: kustomize's defaults, and what a kustomization adds to them.
 
-use std::cmp::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
@@ -108,15 +107,14 @@ impl From<WrittenConfig> for Config {
 
 impl Config {
     /// Kustomize's defaults, to which a kustomization's own files are added.
-    pub(super) fn defaults() -> &'static Config {
-        static DEFAULTS: OnceLock<Config> = OnceLock::new();
-        DEFAULTS.get_or_init(super::defaults::config)
+    pub(super) fn defaults() -> &'static Arc<Config> {
+        static DEFAULTS: OnceLock<Arc<Config>> = OnceLock::new();
+        DEFAULTS.get_or_init(|| Arc::new(super::defaults::config()))
     }
 
     /// What a kustomization without files of its own has.
     pub(super) fn standard() -> Arc<Config> {
-        static STANDARD: OnceLock<Arc<Config>> = OnceLock::new();
-        Arc::clone(STANDARD.get_or_init(|| Arc::new(Config::defaults().clone())))
+        Arc::clone(Config::defaults())
     }
 
     /// Both configurations. Most kustomizations have the defaults and nothing else, which then costs nothing.
@@ -196,9 +194,9 @@ impl Config {
 
     pub(super) fn sort(&mut self) {
         for list in self.lists_mut() {
-            list.sort_by(|a, b| gvk_order(&a.gvk, &b.gvk));
+            list.sort_by_cached_key(|spec| gvk_order(&spec.gvk));
         }
-        self.name_reference.sort_by(|a, b| gvk_order(&a.gvk, &b.gvk));
+        self.name_reference.sort_by_cached_key(|reference| gvk_order(&reference.gvk));
     }
 }
 
@@ -222,13 +220,15 @@ pub(super) fn merge_one(own: &mut Vec<FieldSpec>, spec: &FieldSpec) -> Result<()
     }
 }
 
-fn gvk_order(a: &Gvk, b: &Gvk) -> Ordering {
-    let order = |gvk: &Gvk| legacy_order(&gvk.kind);
-    order(a).cmp(&order(b)).then_with(|| sort_text(a).cmp(&sort_text(b)))
+/// What kinds are sorted by.
+fn gvk_order(gvk: &Gvk) -> impl Ord + use<> {
+    (legacy_order(&gvk.kind), sort_text(gvk))
 }
 
 /// The text that kustomize sorts kinds by.
 pub(super) fn sort_text(gvk: &Gvk) -> String {
-    let or = |text: &'_ str, none: &'static str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
-    format!("{}_{}_{}", or(&gvk.group, "~G"), or(&gvk.version, "~V"), or(&gvk.kind, "~K"))
+    fn or<'t>(text: &'t str, none: &'t str) -> &'t str {
+        if text.is_empty() { none } else { text }
+    }
+    [or(&gvk.group, "~G"), or(&gvk.version, "~V"), or(&gvk.kind, "~K")].join("_")
 }

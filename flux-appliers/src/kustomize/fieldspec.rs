@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use flux_core::yaml::{Content, Node, Tag};
+use smol_str::SmolStr;
 
 use super::error::Cause;
 use super::id::{Gvk, split_api_version};
@@ -16,12 +17,17 @@ pub(super) struct FieldSpec {
     pub(super) path: Arc<str>,
     /// Made where it is missing.
     pub(super) create: bool,
-    parts: Arc<[String]>,
+    parts: Arc<[SmolStr]>,
 }
 
 impl FieldSpec {
     pub(super) fn new(gvk: Gvk, path: &str, create: bool) -> Self {
-        Self { gvk, path: Arc::from(path), create, parts: path::split(path, '/').into() }
+        let parts = match path.contains('\\') {
+            true => path::split(path, '/').into_iter().map(SmolStr::from).collect(),
+            // An absolute path is the same one.
+            false => path.strip_prefix('/').unwrap_or(path).split('/').map(SmolStr::from).collect(),
+        };
+        Self { gvk, path: Arc::from(path), create, parts }
     }
 
     fn selects(&self, group: &str, version: &str, kind: &str) -> bool {
@@ -81,7 +87,7 @@ pub(super) fn each_field_of(
 
 fn walk(
     node: &mut Node,
-    path: &[String],
+    path: &[SmolStr],
     missing: &Missing,
     set: &mut dyn FnMut(&mut Node) -> Result<(), Cause>,
 ) -> Result<(), Cause> {

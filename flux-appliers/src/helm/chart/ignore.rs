@@ -11,6 +11,8 @@ pub(super) struct Rules {
 #[derive(Debug)]
 struct Pattern {
     text: Vec<char>,
+    /// What every name ends in that the pattern is for: most files are told apart by it.
+    tail: String,
     negated: bool,
     only_folders: bool,
     /// Whether the pattern is for whole paths, rather than for names anywhere.
@@ -35,7 +37,17 @@ impl Rules {
             let (only_folders, rule) = rule.strip_suffix('/').map_or((false, rule), |rest| (true, rest));
             let whole = rule.contains('/');
             let rule = rule.strip_prefix('/').unwrap_or(rule);
-            patterns.push(Pattern { text: rule.chars().collect(), negated, only_folders, whole });
+            let tail = match rule.contains(['[', '\\']) {
+                true => "",
+                false => rule.rsplit(['*', '?']).next().unwrap_or(rule),
+            };
+            patterns.push(Pattern {
+                text: rule.chars().collect(),
+                tail: tail.to_owned(),
+                negated,
+                only_folders,
+                whole,
+            });
         }
         Ok(Self { patterns })
     }
@@ -51,8 +63,7 @@ impl Rules {
     fn matches(&self, path: &str, is_folder: bool) -> bool {
         for pattern in &self.patterns {
             let subject = if pattern.whole { path } else { path.rsplit('/').next().unwrap_or(path) };
-            let subject: Vec<char> = subject.chars().collect();
-            let matched = glob(&pattern.text, &subject);
+            let matched = subject.ends_with(&pattern.tail) && glob(&pattern.text, &subject.chars().collect::<Vec<_>>());
             if pattern.negated {
                 // What a negated rule does not name is left out: that is how Helm reads it.
                 if (pattern.only_folders && !is_folder) || !matched {

@@ -104,7 +104,15 @@ const TRIM_MARKER: usize = 2;
 
 /// Splits `input` into tokens; the last is [`Kind::Eof`] or [`Kind::Error`].
 pub(crate) fn lex(input: &str) -> Vec<Token<'_>> {
-    let mut lexer = Lexer { input, pos: 0, start: 0, line: 1, start_line: 1, parens: 0, tokens: Vec::new() };
+    let mut lexer = Lexer {
+        input,
+        pos: 0,
+        start: 0,
+        line: 1,
+        start_line: 1,
+        parens: 0,
+        tokens: Vec::with_capacity(input.len() / 16),
+    };
     let outcome = lexer.run();
     if let Err(message) = outcome {
         lexer.tokens.push(Token {

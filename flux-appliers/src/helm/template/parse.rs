@@ -97,7 +97,9 @@ impl<'a> Parser<'a> {
     }
 
     fn peek(&mut self) -> Kind {
-        self.token_at(self.next).kind
+        let index = self.next.min(self.tokens.len().saturating_sub(1));
+        self.furthest = self.furthest.max(index);
+        self.tokens.get(index).map_or(Kind::Eof, |token| token.kind)
     }
 
     fn skip_space(&mut self) {
@@ -109,6 +111,11 @@ impl<'a> Parser<'a> {
     fn take_word(&mut self) -> Token<'a> {
         self.skip_space();
         self.take()
+    }
+
+    fn peek_word_kind(&mut self) -> Kind {
+        self.skip_space();
+        self.peek()
     }
 
     fn peek_word(&mut self) -> Token<'a> {
@@ -214,7 +221,7 @@ impl<'a> Parser<'a> {
     /// Nodes up to an `end` or `else`.
     fn body(&mut self) -> Parsed<(Vec<Node>, Ending)> {
         let mut nodes = Vec::new();
-        while self.peek_word().kind != Kind::Eof {
+        while self.peek_word_kind() != Kind::Eof {
             match self.descend(Self::piece)? {
                 Piece::Node(node) => nodes.push(node),
                 Piece::Ending(ending) => {
@@ -251,7 +258,7 @@ impl<'a> Parser<'a> {
             Kind::Block => self.block()?,
             Kind::Break | Kind::Continue => self.jump(token.kind)?,
             Kind::Else => {
-                if !matches!(self.peek_word().kind, Kind::If | Kind::With) {
+                if !matches!(self.peek_word_kind(), Kind::If | Kind::With) {
                     self.expect(Kind::RightDelim, "else")?;
                 }
                 return Ok(Piece::Ending(Ending::Else));
@@ -343,7 +350,7 @@ impl<'a> Parser<'a> {
         let context = "template clause";
         let token = self.take_word();
         let name = self.template_name(&token, context)?;
-        let pipe = if self.peek_word().kind == Kind::RightDelim {
+        let pipe = if self.peek_word_kind() == Kind::RightDelim {
             self.take();
             None
         } else {
@@ -408,7 +415,7 @@ impl<'a> Parser<'a> {
             if context != "range" || pipe.variables.len() > 1 {
                 return self.error(format!("too many declarations in {context}"));
             }
-            if !matches!(self.peek_word().kind, Kind::Variable | Kind::RightDelim | Kind::RightParen) {
+            if !matches!(self.peek_word_kind(), Kind::Variable | Kind::RightDelim | Kind::RightParen) {
                 return self.error("range can only initialize variables".to_owned());
             }
         }

@@ -40,7 +40,7 @@ impl Build<'_> {
         if configurations.is_empty() && crds.is_empty() {
             return Ok(Config::standard());
         }
-        let mut config = Config::defaults().clone();
+        let mut config = Config::clone(Config::defaults());
         let mut files = Config::default();
         for path in configurations {
             let text = target.loader.load(path)?;

@@ -228,10 +228,37 @@ fn hexadecimal(out: &mut Vec<u8>, flags: &Flags, verb: char, bytes: &[u8]) {
     pad(out, flags, text.as_bytes());
 }
 
+/// Bytes as a list of numbers. Charts print all their files so, where they take the context for a name.
+fn numbers(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'[');
+    for (i, byte) in bytes.iter().enumerate() {
+        let (hundreds, tens, ones) = (b'0' + byte / 100, b'0' + byte / 10 % 10, b'0' + byte % 10);
+        let text = [b' ', hundreds, tens, ones];
+        let digits = text
+            .get(if *byte >= 100 {
+                1..
+            } else if *byte >= 10 {
+                2..
+            } else {
+                3..
+            })
+            .unwrap_or_default();
+        if i > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(digits);
+    }
+    out.push(b']');
+}
+
 /// A `[]byte`: a list of numbers, or text.
 pub(super) fn bytes(out: &mut Vec<u8>, flags: &Flags, verb: char, bytes: &[u8]) -> Option<()> {
     if !matches!(verb, 'v' | 'd') {
         return text(out, flags, verb, bytes);
+    }
+    if flags.is_plain() {
+        numbers(out, bytes);
+        return Some(());
     }
     let (open, between, close) = if flags.go_syntax { ("[]byte{", ", ", "}") } else { ("[", " ", "]") };
     out.extend_from_slice(open.as_bytes());
