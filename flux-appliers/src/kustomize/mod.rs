@@ -82,6 +82,7 @@ pub use metadata::CommonMetadataRenderer;
 pub(crate) use metadata::set_metadata;
 pub use remote::{RemoteBase, Remotes};
 pub use renderer::KustomizeRenderer;
+pub use selector::ObjectSelector;
 
 use budget::Budget;
 use build::Build;

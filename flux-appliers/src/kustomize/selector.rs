@@ -81,6 +81,43 @@ impl Matcher {
     }
 }
 
+/// Selects objects as the targets of patches do: what is given must match as a whole, labels and annotations by their own
+/// language.
+#[derive(Debug)]
+pub struct ObjectSelector(Matcher);
+
+impl ObjectSelector {
+    /// A compiled selector.
+    ///
+    /// # Errors
+    /// An expression that cannot be read.
+    pub fn new(selector: &super::FluxSelector) -> Result<Self, BuildError> {
+        let selector = selector.clone();
+        Ok(Self(Matcher::new(&Selector {
+            group: selector.group,
+            version: selector.version,
+            kind: selector.kind,
+            name: selector.name,
+            namespace: selector.namespace,
+            label_selector: selector.label_selector,
+            annotation_selector: selector.annotation_selector,
+        })?))
+    }
+
+    /// Whether an object is selected.
+    pub fn matches(&self, object: &flux_core::Object) -> bool {
+        let (group, version) = split_api_version(object.api_version());
+        let Self(matcher) = self;
+        matches(&matcher.kind, object.kind())
+            && matches(&matcher.group, group)
+            && matches(&matcher.version, version)
+            && matches(&matcher.name, object.name())
+            && matches(&matcher.namespace, object.namespace().unwrap_or_default())
+            && matcher.labels.matches(|key| object.label(key))
+            && matcher.annotations.matches(|key| object.annotation(key))
+    }
+}
+
 /// The places of the objects that a selector selects.
 pub(super) fn select(list: &ResMap, selector: &Selector, schema: &Schema) -> Result<Vec<usize>, BuildError> {
     let matcher = Matcher::new(selector)?;

@@ -21,7 +21,7 @@ impl Fingerprint {
         match owned_fields(live, manager) {
             Some(fields) => {
                 text.extend_from_slice(b"fields ");
-                write_owned(&Value::Object(live.as_map().clone()), fields, &mut text);
+                write_owned(&|key| find_in(live.as_map(), key), fields, &mut text);
             }
             None => {
                 text.extend_from_slice(b"content ");
@@ -52,9 +52,9 @@ fn owned_fields<'a>(live: &'a Object, manager: &str) -> Option<&'a Map<String, V
     ours.get("fieldsV1")?.as_object()
 }
 
-/// Writes owned fields with their values. Items of lists are found by their keys; a path that leads nowhere is written as
-/// such, since a field that is gone has changed.
-fn write_owned(value: &Value, fields: &Map<String, Value>, text: &mut Vec<u8>) {
+/// Writes owned fields with their values, as `find` finds them. Items of lists are found by their keys; a path that leads
+/// nowhere is written as such, since a field that is gone has changed.
+fn write_owned<'a>(find: &dyn Fn(&str) -> Option<&'a Value>, fields: &Map<String, Value>, text: &mut Vec<u8>) {
     let mut keys: Vec<&String> = fields.keys().collect();
     keys.sort_unstable();
     for key in keys {
@@ -64,16 +64,21 @@ fn write_owned(value: &Value, fields: &Map<String, Value>, text: &mut Vec<u8>) {
         if key == "." {
             continue;
         }
-        match (find(value, key), below) {
+        match (find(key), below) {
             (None, _) => text.push(b'-'),
             (Some(found), Some(below)) => {
                 text.push(b'{');
-                write_owned(found, below, text);
+                write_owned(&|key| self::find(found, key), below, text);
                 text.push(b'}');
             }
             (Some(found), None) => write_sorted(found, text),
         }
     }
+}
+
+/// As [`find`], from the root of an object.
+fn find_in<'a>(object: &'a Map<String, Value>, element: &str) -> Option<&'a Value> {
+    object.get(element.strip_prefix("f:")?)
 }
 
 /// What a path element of `fieldsV1` names: `f:` a field, `k:` the item of a list by its keys, `v:` an item by its value,
@@ -98,27 +103,40 @@ fn find<'a>(value: &'a Value, element: &str) -> Option<&'a Value> {
 }
 
 fn write_content(live: &Object, text: &mut Vec<u8>) {
-    let mut content = live.as_map().clone();
-    content.shift_remove("status");
-    if let Some(metadata) = content.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.retain(|key, _| !BOOKKEEPING.contains(&key.as_str()));
+    write_map(live.as_map(), text, &|key, value, text| match (key, value) {
+        ("status", _) => {}
+        ("metadata", Value::Object(metadata)) => {
+            text.extend_from_slice(b"metadata:");
+            write_map(metadata, text, &|key, value, text| {
+                if !BOOKKEEPING.contains(&key) {
+                    write_field(key, value, text);
+                }
+            });
+        }
+        _ => write_field(key, value, text),
+    });
+}
+
+/// Writes the fields of a map in their order, each by `field`.
+fn write_map(map: &Map<String, Value>, text: &mut Vec<u8>, field: &dyn Fn(&str, &Value, &mut Vec<u8>)) {
+    let mut keys: Vec<&String> = map.keys().collect();
+    keys.sort_unstable();
+    text.push(b'{');
+    for key in keys {
+        field(key, &map[key], text);
     }
-    write_sorted(&Value::Object(content), text);
+    text.push(b'}');
+}
+
+fn write_field(key: &str, value: &Value, text: &mut Vec<u8>) {
+    text.extend_from_slice(key.as_bytes());
+    text.push(b':');
+    write_sorted(value, text);
 }
 
 fn write_sorted(value: &Value, text: &mut Vec<u8>) {
     match value {
-        Value::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort_unstable();
-            text.push(b'{');
-            for key in keys {
-                text.extend_from_slice(key.as_bytes());
-                text.push(b':');
-                write_sorted(&map[key], text);
-            }
-            text.push(b'}');
-        }
+        Value::Object(map) => write_map(map, text, &write_field),
         Value::Array(items) => {
             text.push(b'[');
             for item in items {

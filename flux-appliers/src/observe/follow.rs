@@ -10,8 +10,9 @@ use flux_core::{Context, Gvk, Object, ObjectId};
 use futures::StreamExt as _;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
-use super::ledger::Sight;
+use super::ledger::{Look, Sight};
 use super::{Shared, notify};
 
 /// How many objects one page of a list holds.
@@ -70,8 +71,13 @@ impl Follow {
         loop {
             match self.list(&cx).await {
                 Ok(revision) => {
-                    failures = 0;
-                    match self.watch(&cx, revision).await {
+                    let begun = Instant::now();
+                    let (stop, seen) = self.watch(&cx, revision).await;
+                    // A list that succeeds where no watch does must not be asked for again and again.
+                    if seen || begun.elapsed() >= RETRY.max {
+                        failures = 0;
+                    }
+                    match stop {
                         Stop::Over => return,
                         Stop::Lost => drop(self.live.send_replace(false)),
                     }
@@ -111,10 +117,12 @@ impl Follow {
         }
     }
 
-    /// Follows every change, for as long as the server lets it. A watch that merely ends goes on where it stopped.
-    async fn watch(&self, cx: &Context, mut revision: String) -> Stop {
+    /// Follows every change, for as long as the server lets it. A watch that merely ends goes on where it stopped. Answers
+    /// why it stopped, and whether anything was seen.
+    async fn watch(&self, cx: &Context, mut revision: String) -> (Stop, bool) {
+        let mut ever = false;
         loop {
-            let Some(shared) = self.shared.upgrade() else { return Stop::Over };
+            let Some(shared) = self.shared.upgrade() else { return (Stop::Over, ever) };
             let options = WatchOptions {
                 label_selector: Some(shared.selector.clone()),
                 resource_version: Some(revision.clone()),
@@ -122,7 +130,7 @@ impl Follow {
             };
             let cluster = shared.cluster.clone();
             drop(shared);
-            let Ok(mut events) = cluster.watch(cx, &self.gvk, &options).await else { return Stop::Lost };
+            let Ok(mut events) = cluster.watch(cx, &self.gvk, &options).await else { return (Stop::Lost, ever) };
             let mut seen = false;
             while let Some(event) = events.next().await {
                 match event {
@@ -132,14 +140,14 @@ impl Follow {
                     }
                     Ok(WatchEvent::Deleted(object)) => {
                         revision = object.resource_version().unwrap_or_default().to_owned();
-                        let Some(shared) = self.shared.upgrade() else { return Stop::Over };
+                        let Some(shared) = self.shared.upgrade() else { return (Stop::Over, ever) };
                         let sight = shared.lock().ledger.lose(&object);
                         sight.into_iter().for_each(tell);
                     }
                     Ok(WatchEvent::Bookmark(version)) => revision = version,
-                    Err(_) => return Stop::Lost,
+                    Err(_) => return (Stop::Lost, ever),
                 }
-                seen = true;
+                (seen, ever) = (true, true);
             }
             // A server that ends every watch at once must not be asked in a circle.
             if !seen {
@@ -150,8 +158,18 @@ impl Follow {
 
     fn see(&self, cx: &Context, object: &Object) {
         let Some(shared) = self.shared.upgrade() else { return };
-        let sight = shared.lock().ledger.see(cx, object);
-        sight.into_iter().for_each(tell);
+        let mut interest = shared.lock().ledger.interest(object);
+        while let Some(asked) = interest {
+            let look = Look::of(cx, &*asked, object);
+            let seen = shared.lock().ledger.see(object, asked, look);
+            match seen {
+                Ok(sight) => {
+                    sight.into_iter().for_each(tell);
+                    return;
+                }
+                Err(other) => interest = Some(other),
+            }
+        }
     }
 }
 

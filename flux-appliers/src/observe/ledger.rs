@@ -44,8 +44,8 @@ impl Ledger {
 
     /// An object is as it should be. Answers whether it has drifted from that already: a watch may be faster than the
     /// answer to a write.
-    pub(super) fn settle(&mut self, cx: &Context, interest: &Arc<dyn Interest>, live: &Object) -> bool {
-        let settled = interest.fingerprint(live);
+    pub(super) fn settle(&mut self, interest: &Arc<dyn Interest>, live: &Object, look: Look) -> bool {
+        let Look { fingerprint: settled, health } = look;
         let id = live.id();
         if let Some(known) = self.0.get_mut(&id)
             && is_newer(&known.resource_version, live.resource_version().unwrap_or_default())
@@ -54,7 +54,6 @@ impl Ledger {
             known.settled = Some(settled);
             return !known.is_in_place();
         }
-        let health = interest.health(cx, live);
         self.0.insert(
             id,
             Known {
@@ -100,26 +99,45 @@ impl Ledger {
         Some(ObjectHealth { id: id.clone(), status: known.health, message: known.message.clone() })
     }
 
-    /// A watch shows the state of an object. Answers who is to be told that it has drifted, and who that anything has
-    /// changed.
-    pub(super) fn see(&mut self, cx: &Context, live: &Object) -> Option<Sight> {
-        let known = self.0.get_mut(&live.id())?;
-        let Some(interest) = known.interest.upgrade() else {
-            self.0.remove(&live.id());
-            return None;
-        };
+    /// Who is to look at the state of an object that a watch shows; none where it is nobody's, or nothing new.
+    pub(super) fn interest(&mut self, live: &Object) -> Option<Arc<dyn Interest>> {
+        let id = live.id();
+        let known = self.0.get(&id)?;
         let version = live.resource_version().unwrap_or_default();
         if is_newer(&known.resource_version, version) || known.resource_version == version {
             return None;
         }
+        let interest = known.interest.upgrade();
+        if interest.is_none() {
+            self.0.remove(&id);
+        }
+        interest
+    }
+
+    /// A watch shows the state of an object, and `interest` has looked at it. Answers who is to be told that it has
+    /// drifted, and who that anything has changed.
+    ///
+    /// # Errors
+    /// The object has become somebody else's meanwhile, who is to look at it first.
+    pub(super) fn see(
+        &mut self,
+        live: &Object,
+        interest: Arc<dyn Interest>,
+        look: Look,
+    ) -> Result<Option<Sight>, Arc<dyn Interest>> {
+        match self.interest(live) {
+            None => return Ok(None),
+            Some(other) if !std::ptr::addr_eq(Arc::as_ptr(&other), Arc::as_ptr(&interest)) => return Err(other),
+            Some(_) => {}
+        }
+        let Some(known) = self.0.get_mut(&live.id()) else { return Ok(None) };
         let before = known.is_in_place();
-        let health = interest.health(cx, live);
-        known.now = Some(interest.fingerprint(live));
+        known.now = Some(look.fingerprint);
         known.uid = live.uid().unwrap_or_default().to_owned();
-        known.resource_version = version.to_owned();
+        known.resource_version = live.resource_version().unwrap_or_default().to_owned();
         known.version = live.gvk().version;
-        (known.health, known.message) = (health.status, health.message);
-        Some(Sight { drifted: before && !known.is_in_place(), interest })
+        (known.health, known.message) = (look.health.status, look.health.message);
+        Ok(Some(Sight { drifted: before && !known.is_in_place(), interest }))
     }
 
     /// A watch shows that an object is gone, or lost the labels of its owner. `last` is its last state.
@@ -166,6 +184,19 @@ impl Ledger {
         };
         (known.health, known.message) = (health, message.to_owned());
         Some(Sight { drifted: before && !done, interest })
+    }
+}
+
+/// What a pipeline makes of the state of one of its objects. It is made before the record is locked: it takes longer than
+/// anything else here.
+pub(super) struct Look {
+    fingerprint: Fingerprint,
+    health: ObjectHealth,
+}
+
+impl Look {
+    pub(super) fn of(cx: &Context, interest: &dyn Interest, live: &Object) -> Self {
+        Self { fingerprint: interest.fingerprint(live), health: interest.health(cx, live) }
     }
 }
 

@@ -25,7 +25,7 @@ use flux_core::{Cluster, Context, Gvk, Health, HealthStatus, Object, ObjectId, O
 
 pub(crate) use fingerprint::Fingerprint;
 use follow::Follower;
-use ledger::Ledger;
+use ledger::{Ledger, Look};
 
 /// How long a watch may take until it stands.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -119,10 +119,11 @@ impl Observer {
 
     /// An object is as it should be: from here on it is followed.
     pub(crate) fn settle(&self, cx: &Context, interest: &Arc<dyn Interest>, live: &Object) {
+        let look = Look::of(cx, &**interest, live);
         let drifted = {
             let mut state = self.0.lock();
             state.follow(&self.0, live.gvk());
-            state.ledger.settle(cx, interest, live)
+            state.ledger.settle(interest, live, look)
         };
         if drifted {
             notify(&**interest);

@@ -239,7 +239,7 @@ impl Run<'_> {
             }
             taken_over = true;
         }
-        let mut desired = desired.clone();
+        let mut desired = applier.ignore.adopt(desired, live, &applier.field_manager);
         if let Some(version) = version {
             desired.metadata_mut().insert("resourceVersion".into(), version.into());
         }

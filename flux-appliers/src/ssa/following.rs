@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::annotations::Directives;
+use super::ignore::{IgnoreRules, without};
 use super::{ServerSideApplier, lock, managers};
 use crate::health::{self, Judge};
 use crate::observe::{Fingerprint, Interest, Observer};
@@ -30,6 +31,7 @@ struct Own {
     manager: String,
     overridden: Vec<String>,
     group: String,
+    ignore: IgnoreRules,
     judge: Arc<dyn Judge>,
     notify: Option<DriftNotify>,
     changed: watch::Sender<()>,
@@ -40,7 +42,11 @@ impl Interest for Own {
         let takeover = managers::takeover(live, &self.manager, &self.overridden);
         // Even where no manager is to be taken over, what other tools left behind is to go.
         let intruders = takeover.map(|takeover| [takeover.managers, vec![String::new()]].concat()).unwrap_or_default();
-        Fingerprint::of(live, &self.manager, &intruders)
+        let ignored = self.ignore.paths(live);
+        if ignored.is_empty() {
+            return Fingerprint::of(live, &self.manager, &intruders);
+        }
+        Fingerprint::of(&without(live, &ignored), &self.manager, &intruders)
     }
 
     fn health(&self, cx: &Context, live: &Object) -> ObjectHealth {
@@ -76,6 +82,7 @@ impl Following {
                 manager: applier.field_manager.clone(),
                 overridden: applier.override_managers.clone(),
                 group: applier.owner.group.clone(),
+                ignore: applier.ignore.clone(),
                 judge: applier.judge.clone(),
                 notify: self.notify.read().unwrap_or_else(PoisonError::into_inner).clone(),
                 changed: watch::Sender::new(()),

@@ -3,6 +3,7 @@
 use flux_core::cluster::ClusterError;
 use flux_core::{Action, ApplyError, Change, Context, Object, Origin};
 
+use super::ignore::without;
 use super::order::Stage;
 use super::owner::ForeignOwner;
 use super::redact::redact;
@@ -52,7 +53,13 @@ impl ServerSideApplier {
             managers::takeover(live, &self.field_manager, &self.override_managers)
         };
         let (id, digest) = (desired.id(), desired.digest());
-        if takeover.is_none() && !drift::differs(live, &result) {
+        let ignored = self.ignore.paths(&desired);
+        let (before, after) = if ignored.is_empty() {
+            (live.clone(), result)
+        } else {
+            (without(live, &ignored), without(&result, &ignored))
+        };
+        if takeover.is_none() && !drift::differs(&before, &after) {
             self.settle(cx, id, digest, live);
             return Ok(change(Action::Unchanged));
         }
@@ -69,7 +76,7 @@ impl ServerSideApplier {
             reasons.push("drifted".to_owned());
         }
         let action = if drifted && self.drift == Drift::Report { Action::Skip } else { Action::Update };
-        let change = change(action).comparing(live, &result);
+        let change = change(action).comparing(&before, &after);
         Ok(if reasons.is_empty() { change } else { change.because(reasons.join("; ")) })
     }
 

@@ -12,6 +12,7 @@ mod apply;
 mod drift;
 mod following;
 mod guard;
+mod ignore;
 mod judge;
 mod live;
 mod managers;
@@ -38,6 +39,7 @@ use futures::future::BoxFuture;
 
 use annotations::Directives;
 use following::Following;
+use ignore::IgnoreRules;
 use prepare::Prepared;
 use record::Record;
 
@@ -45,6 +47,7 @@ use crate::health::{Judge, Kstatus};
 use crate::observe::Observer;
 
 pub use guard::Guards;
+pub use ignore::IgnoreRule;
 pub use owner::{ForeignOwner, Owner};
 pub use teardown::DeletionPolicy;
 
@@ -83,6 +86,7 @@ pub struct ServerSideApplier {
     fail_fast: bool,
     foreign_owner: ForeignOwner,
     drift: Drift,
+    ignore: IgnoreRules,
     deletion_policy: DeletionPolicy,
     guards: Guards,
     concurrency: usize,
@@ -111,6 +115,7 @@ impl ServerSideApplier {
             fail_fast: true,
             foreign_owner: ForeignOwner::default(),
             drift: Drift::default(),
+            ignore: IgnoreRules::default(),
             deletion_policy: DeletionPolicy::default(),
             guards: Guards::default(),
             concurrency: 4,
@@ -176,6 +181,13 @@ impl ServerSideApplier {
     #[must_use]
     pub fn drift(mut self, drift: Drift) -> Self {
         self.drift = drift;
+        self
+    }
+
+    /// Fields that others may change without being changed back (`spec.ignore`).
+    #[must_use]
+    pub fn ignore_drift(mut self, rules: impl IntoIterator<Item = IgnoreRule>) -> Self {
+        self.ignore = IgnoreRules::new(rules);
         self
     }
 

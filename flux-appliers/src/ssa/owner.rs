@@ -54,6 +54,11 @@ impl Owner {
         ours.or_else(|| GROUPS.iter().find_map(|(group, _)| labelled(group)))
     }
 
+    /// The pipeline of Flux whose labels an object carries, if it carries any.
+    pub fn labelled(object: &Object) -> Option<Self> {
+        Self::new("", "").of(object)
+    }
+
     /// Whether an object is the one that describes the pipeline itself.
     pub(super) fn is_described_by(&self, id: &ObjectId) -> bool {
         let kind = GROUPS.iter().find(|(group, _)| *group == self.group).map(|(_, kind)| *kind);
@@ -61,7 +66,7 @@ impl Owner {
     }
 
     /// The pipeline as an engine names it, where the group of the labels says what kind it is.
-    pub(super) fn unit(&self) -> Option<Unit> {
+    pub fn unit(&self) -> Option<Unit> {
         let (_, kind) = GROUPS.iter().find(|(group, _)| *group == self.group)?;
         Some(Unit::new(*kind, self.namespace.as_str(), self.name.as_str()))
     }

@@ -66,6 +66,22 @@ impl FileJournal {
         Ok(Self { path, state: Mutex::new(State { file, head }) })
     }
 
+    /// The lines of a journal, checked from the first; nothing is written. A last line that is being written, or that a
+    /// crash left half written, is not part of it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not what was written.
+    pub fn read(path: impl Into<PathBuf>) -> Result<String, JournalError> {
+        let path = path.into();
+        let io = |error| JournalError::Io { path: path.clone(), error };
+        // The head first: what is written meanwhile is beyond it.
+        let kept = read_head(&head_path(&path)).map_err(io)?;
+        let mut text = std::fs::read_to_string(&path).map_err(io)?;
+        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+        verify(&text, kept.as_ref()).map_err(|tampered| JournalError::Tampered { path: path.clone(), tampered })?;
+        Ok(text)
+    }
+
     /// The end of the journal.
     pub fn head(&self) -> Head {
         lock(&self.state).head.clone()
@@ -116,6 +132,7 @@ mod tests {
         let path = dir.path().join("journal.jsonl");
         FileJournal::open(&path).unwrap().record(&entry("a")).unwrap();
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"seq\":2,").unwrap();
+        assert_eq!(FileJournal::read(&path).unwrap().lines().count(), 1, "what is torn is not read");
         let journal = FileJournal::open(&path).unwrap();
         journal.record(&entry("b")).unwrap();
         assert_eq!(journal.head().seq, 2);
@@ -130,6 +147,7 @@ mod tests {
         ["a", "b", "c"].iter().for_each(|name| journal.record(&entry(name)).unwrap());
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.split_inclusive('\n').take(2).collect::<String>()).unwrap();
+        assert!(matches!(FileJournal::read(&path), Err(JournalError::Tampered { .. })));
         let error = FileJournal::open(&path).unwrap_err();
         assert!(matches!(error, JournalError::Tampered { tampered: Tampered { line: 3, .. }, .. }), "{error}");
     }

@@ -29,6 +29,12 @@ impl EngineClaims {
         lock(&self.claimants).clone()
     }
 
+    /// What the other pipelines of the same place follow.
+    pub(super) fn sources(&self) -> BTreeSet<Unit> {
+        let neighbours = self.neighbours().map(|(_, neighbours)| neighbours).unwrap_or_default();
+        neighbours.iter().map(|entry| entry.pipeline.source.clone()).collect()
+    }
+
     /// The other pipelines that apply to the same place.
     fn neighbours(&self) -> Option<(Arc<Units>, Vec<Arc<PipelineUnit>>)> {
         let units = self.units.upgrade()?;

@@ -5,10 +5,12 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::pipeline_unit::PipelineUnit;
 use super::{Engine, Unit, lock};
 use crate::applier::{HealthStatus, ObjectHealth};
 use crate::artifact::Revision;
 use crate::reconcile::{KeyStatus, LoopClosed, Phase};
+use crate::store::Rollback;
 use crate::time::Timestamp;
 
 /// The answer to "why is this not running, not ready, blocked": the state of a unit and, as far as that explains it, of
@@ -33,12 +35,34 @@ pub struct Explanation {
     /// When it runs next; none while something else has to happen first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_run: Option<Timestamp>,
+    /// That it went back from a revision and stays at an earlier one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
+    /// The conditions on other pipelines (`readyExpr`) that do not hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Unmet>,
     /// Its objects that were not ready when they were last looked at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_ready: Vec<ObjectHealth>,
     /// The source and the dependencies that are not as they should be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<Explanation>,
+}
+
+/// A condition on another pipeline that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unmet {
+    /// The pipeline that the condition is about.
+    pub dependency: Unit,
+    /// Why it does not hold.
+    pub problem: String,
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "dependency {} is not ready: {}", self.dependency, self.problem)
+    }
 }
 
 impl Engine {
@@ -53,17 +77,13 @@ impl Engine {
 
     fn explain_from(&self, unit: &Unit, statuses: &[KeyStatus<Unit>], seen: &mut HashSet<Unit>) -> Explanation {
         let status = statuses.iter().find(|status| status.key == *unit);
-        let mut explanation = Explanation {
-            unit: unit.clone(),
-            phase: status.map(|status| status.phase),
-            reason: status.map(|status| status.reason.to_string()).unwrap_or_default(),
-            message: status.map_or_else(|| "not found".to_owned(), |status| status.message.clone()),
-            revision: None,
-            pending: None,
-            next_run: status.and_then(|status| status.next_run),
-            not_ready: Vec::new(),
-            causes: Vec::new(),
-        };
+        let mut explanation = Explanation::of(unit.clone());
+        if let Some(status) = status {
+            explanation.phase = Some(status.phase);
+            explanation.reason = status.reason.to_string();
+            explanation.message = status.message.clone();
+            explanation.next_run = status.next_run;
+        }
         if let Some(source) = self.units.source(unit) {
             explanation.revision = source.artifact().map(|artifact| artifact.revision);
         }
@@ -72,17 +92,49 @@ impl Engine {
         let newest = self.units.source(&entry.pipeline.source).and_then(|source| source.artifact());
         explanation.pending =
             newest.map(|artifact| artifact.revision).filter(|newest| Some(newest) != explanation.revision.as_ref());
+        explanation.rollback = entry.rollback();
+        explanation.conditions = self.unmet_conditions(&entry);
         explanation.not_ready = lock(&entry.health).iter().flat_map(|health| health.waiting().cloned()).collect();
         if seen.insert(unit.clone()) {
-            let asked = std::iter::once(&entry.pipeline.source).chain(&entry.pipeline.schedule.depends_on);
-            let causes = asked.map(|cause| self.explain_from(cause, statuses, seen));
+            let mut asked = vec![entry.pipeline.source.clone()];
+            asked.extend(entry.pipeline.depends_on());
+            // What a condition is about need not be settled for it to hold.
+            let holds = |unit: &Unit| {
+                entry.pipeline.conditions.iter().any(|(dependency, _)| dependency == unit)
+                    && !entry.pipeline.schedule.depends_on.contains(unit)
+                    && !explanation.conditions.iter().any(|unmet| unmet.dependency == *unit)
+            };
+            asked.retain(|unit| !holds(unit));
+            let causes = asked.iter().map(|cause| self.explain_from(cause, statuses, seen));
             explanation.causes = causes.filter(|cause| !cause.is_settled()).collect();
         }
         explanation
     }
+
+    /// The conditions on other pipelines that do not hold now.
+    pub(super) fn unmet_conditions(&self, entry: &PipelineUnit) -> Vec<Unmet> {
+        self.units.unmet(entry).collect()
+    }
 }
 
 impl Explanation {
+    /// Nothing about a unit: it is not there.
+    pub(super) fn of(unit: Unit) -> Self {
+        Self {
+            unit,
+            phase: None,
+            reason: String::new(),
+            message: String::new(),
+            revision: None,
+            pending: None,
+            next_run: None,
+            rollback: None,
+            conditions: Vec::new(),
+            not_ready: Vec::new(),
+            causes: Vec::new(),
+        }
+    }
+
     /// Whether nothing is left to be explained.
     pub fn is_settled(&self) -> bool {
         self.phase == Some(Phase::Ready) && self.pending.is_none() && self.causes.is_empty()
@@ -104,6 +156,16 @@ impl Explanation {
         if self.phase.is_some() && !self.message.is_empty() {
             let reason = if self.reason.is_empty() { String::new() } else { format!("{}: ", self.reason) };
             write!(f, "\n{indent}  {reason}{}", self.message.replace('\n', &format!("\n{indent}  ")))?;
+        }
+        if let Some(Rollback { from, to, reason, .. }) = &self.rollback {
+            write!(
+                f,
+                "\n{indent}  it went back from {from} to {to}: {}",
+                reason.replace('\n', &format!("\n{indent}  "))
+            )?;
+        }
+        for unmet in self.conditions.iter().filter(|unmet| !self.message.contains(&unmet.to_string())) {
+            write!(f, "\n{indent}  {unmet}")?;
         }
         for object in &self.not_ready {
             let status = if object.status == HealthStatus::Unknown { "unknown" } else { "not ready" };

@@ -6,10 +6,14 @@
 
 mod claims;
 mod explain;
+mod look;
+mod once;
 mod pace;
 mod pipeline;
 mod pipeline_unit;
+mod rollback;
 mod source_unit;
+mod trace;
 mod unit;
 
 use std::collections::BTreeMap;
@@ -33,10 +37,11 @@ use crate::source::Source;
 use crate::store::{MemoryStateStore, PipelineState, StateStore};
 
 use claims::EngineClaims;
-pub use explain::Explanation;
+pub use explain::{Explanation, Unmet};
 pub use pipeline::{Pipeline, ReadyCondition};
 use pipeline_unit::PipelineUnit;
 use source_unit::SourceUnit;
+pub use trace::Trace;
 pub use unit::Unit;
 
 /// Runs sources and pipelines until it is told to stop.
@@ -144,6 +149,11 @@ impl Engine {
         }
     }
 
+    /// A pipeline as it was added.
+    pub fn pipeline(&self, unit: &Unit) -> Option<Pipeline> {
+        self.units.pipeline(unit).map(|entry| entry.pipeline.clone())
+    }
+
     /// The last good artifact of a source.
     pub fn artifact(&self, unit: &Unit) -> Option<Artifact> {
         self.units.source(unit)?.artifact()
@@ -155,18 +165,29 @@ impl Engine {
     /// # Errors
     /// There is no such pipeline, or a step of it fails.
     pub async fn plan(&self, cx: &Context, unit: &Unit) -> Result<Plan, ReconcileError> {
-        let unknown = || ReconcileError::new(Class::Terminal, "NotFound", format!("there is no pipeline {unit}"));
-        let entry = self.units.pipeline(unit).ok_or_else(unknown)?;
-        let source = self.units.source(&entry.pipeline.source).ok_or_else(|| no_source(&entry.pipeline))?;
-        let source_cx = cx.clone().with_subject(entry.pipeline.source.to_string());
-        self.units.renew(&source_cx, &entry.pipeline.source, &source, &self.handle).await?;
-        let artifact = source.artifact().ok_or_else(|| no_artifact(&entry.pipeline))?;
-        let claims = Arc::new(EngineClaims::new(&self.units, unit));
-        let cx = cx.clone().with_subject(unit.to_string()).with_artifact(artifact.clone()).with_claims(claims);
+        let (entry, newest) = self.newest(cx, unit).await?;
+        let artifact = entry.in_force(&*self.units.store, &newest).await;
+        let cx = self.context(cx, unit, &artifact);
         let manifests = entry.pipeline.render(&cx, &artifact).await.map_err(pipeline::build_failed)?;
         let state = entry.load(&*self.units.store).await?;
         let failed = |error| pipeline::apply_failed("ReconciliationFailed", error);
         entry.pipeline.plan(&cx, &manifests, &state.inventory).await.map_err(failed)
+    }
+
+    /// A pipeline and the newest artifact of its source, which is asked.
+    async fn newest(&self, cx: &Context, unit: &Unit) -> Result<(Arc<PipelineUnit>, Artifact), ReconcileError> {
+        let entry = self.units.pipeline(unit).ok_or_else(|| unknown(unit))?;
+        let source = self.units.source(&entry.pipeline.source).ok_or_else(|| no_source(&entry.pipeline))?;
+        let source_cx = cx.clone().with_subject(entry.pipeline.source.to_string());
+        self.units.renew(&source_cx, &entry.pipeline.source, &source, &self.handle).await?;
+        let artifact = source.artifact().ok_or_else(|| no_artifact(&entry.pipeline))?;
+        Ok((entry, artifact))
+    }
+
+    /// What work on a pipeline is given.
+    fn context(&self, cx: &Context, unit: &Unit, artifact: &Artifact) -> Context {
+        let claims = Arc::new(EngineClaims::new(&self.units, unit));
+        cx.clone().with_subject(unit.to_string()).with_artifact(artifact.clone()).with_claims(claims)
     }
 
     /// Every change of a status from here on.
@@ -192,6 +213,37 @@ impl Units {
 
     fn pipeline(&self, unit: &Unit) -> Option<Arc<PipelineUnit>> {
         lock(&self.pipelines).get(unit).cloned()
+    }
+
+    /// A dependency that follows the same source must have applied the same revision first.
+    fn check_dependencies(&self, pipeline: &Pipeline, artifact: &Artifact) -> Result<(), ReconcileError> {
+        for dependency in &pipeline.schedule.depends_on {
+            let Some(entry) = self.pipeline(dependency) else { continue };
+            if entry.pipeline.source == pipeline.source
+                && entry.last_applied_revision().as_ref() != Some(&artifact.revision)
+            {
+                let revision = &artifact.revision;
+                let message = format!("dependency {dependency} has not applied revision {revision} yet");
+                return Err(ReconcileError::not_ready(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The conditions of a pipeline on others that do not hold.
+    fn unmet<'a>(&'a self, entry: &'a PipelineUnit) -> impl Iterator<Item = Unmet> + 'a {
+        entry.pipeline.conditions.iter().filter_map(|(dependency, condition)| {
+            let holds = match self.pipeline(dependency) {
+                Some(found) => condition.is_ready(&entry.describe(), &found.describe()),
+                None => Err("it is not there".to_owned()),
+            };
+            let problem = match holds {
+                Ok(true) => return None,
+                Ok(false) => "its ready expression is false".to_owned(),
+                Err(problem) => problem,
+            };
+            Some(Unmet { dependency: dependency.clone(), problem })
+        })
     }
 
     /// Looks for a new revision of a source; if there is one, the pipelines that follow the source give way to it, unless
@@ -257,9 +309,12 @@ impl Driver {
         let pipeline = &entry.pipeline;
         let source = self.units.source(&pipeline.source).ok_or_else(|| no_source(pipeline))?;
         let artifact = source.artifact().ok_or_else(|| no_artifact(pipeline))?;
-        self.check_dependencies(pipeline, &artifact)?;
+        self.units.check_dependencies(pipeline, &artifact)?;
         self.check_conditions(entry)?;
-        let outcome = entry.reconcile(cx, &*self.units.store, artifact).await;
+        let outcome = entry.reconcile(cx, &*self.units.store, artifact, None).await;
+        if entry.falling_back.swap(false, Ordering::Relaxed) {
+            self.handle.trigger(pipeline.unit.clone());
+        }
         self.wake_awaiting(&pipeline.unit);
         outcome
     }
@@ -268,18 +323,8 @@ impl Driver {
     fn check_conditions(&self, entry: &PipelineUnit) -> Result<(), ReconcileError> {
         // Before looking: a dependency that ends meanwhile must find it.
         entry.awaits.store(true, Ordering::SeqCst);
-        for (dependency, condition) in &entry.pipeline.conditions {
-            let found = self.units.pipeline(dependency);
-            let holds = match &found {
-                Some(found) => condition.is_ready(&entry.describe(), &found.describe()),
-                None => Err("it is not there".to_owned()),
-            };
-            let problem = match holds {
-                Ok(true) => continue,
-                Ok(false) => "its ready expression is false".to_owned(),
-                Err(problem) => problem,
-            };
-            return Err(ReconcileError::not_ready(format!("dependency {dependency} is not ready: {problem}")));
+        if let Some(unmet) = self.units.unmet(entry).next() {
+            return Err(ReconcileError::not_ready(unmet.to_string()));
         }
         entry.awaits.store(false, Ordering::SeqCst);
         Ok(())
@@ -295,26 +340,14 @@ impl Driver {
         }
     }
 
-    /// A dependency that follows the same source must have applied the same revision first.
-    fn check_dependencies(&self, pipeline: &Pipeline, artifact: &Artifact) -> Result<(), ReconcileError> {
-        for dependency in &pipeline.schedule.depends_on {
-            let Some(entry) = self.units.pipeline(dependency) else { continue };
-            if entry.pipeline.source == pipeline.source
-                && entry.last_applied_revision().as_ref() != Some(&artifact.revision)
-            {
-                let revision = &artifact.revision;
-                let message = format!("dependency {dependency} has not applied revision {revision} yet");
-                return Err(ReconcileError::not_ready(message));
-            }
-        }
-        Ok(())
-    }
-
     async fn delete(&self, cx: &Context, unit: &Unit, entry: &PipelineUnit) -> Result<Next, ReconcileError> {
         // What has moved to another pipeline by a commit that nobody has looked for yet must not go with this one. A
         // source that cannot be asked is no reason to keep what is to be deleted.
-        let sources: Vec<_> =
-            lock(&self.units.sources).iter().map(|(unit, source)| (unit.clone(), source.clone())).collect();
+        let sources: Vec<_> = EngineClaims::new(&self.units, unit)
+            .sources()
+            .into_iter()
+            .filter_map(|source| self.units.source(&source).map(|found| (source, found)))
+            .collect();
         for (unit, source) in sources {
             let cx = cx.clone().with_subject(unit.to_string());
             if let Err(error) = self.units.renew(&cx, &unit, &source, &self.handle).await {
@@ -327,6 +360,10 @@ impl Driver {
         self.handle.remove(unit.clone());
         Ok(Next::OnTrigger)
     }
+}
+
+fn unknown(unit: &Unit) -> ReconcileError {
+    ReconcileError::new(Class::Terminal, "NotFound", format!("there is no pipeline {unit}"))
 }
 
 fn no_source(pipeline: &Pipeline) -> ReconcileError {

@@ -51,6 +51,7 @@ pub struct Pipeline {
     pub(super) schedule: Schedule<Unit>,
     pub(super) wait: bool,
     pub(super) allow_empty: bool,
+    pub(super) roll_back: bool,
     pub(super) conditions: Vec<(Unit, Arc<dyn ReadyCondition>)>,
     pub(super) document: Document,
 }
@@ -69,6 +70,7 @@ impl Pipeline {
             schedule: Schedule::every(Self::DEFAULT_INTERVAL),
             wait: false,
             allow_empty: false,
+            roll_back: false,
             conditions: Vec::new(),
             document: Document::default(),
         }
@@ -119,6 +121,15 @@ impl Pipeline {
     /// The name of the source it follows.
     pub fn source(&self) -> &Unit {
         &self.source
+    }
+
+    /// The pipelines it comes after, whether under a condition or not.
+    pub fn depends_on(&self) -> Vec<Unit> {
+        let conditions = self.conditions.iter().map(|(unit, _)| unit);
+        let mut all: Vec<Unit> = self.schedule.depends_on.iter().chain(conditions).cloned().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// Renders an artifact and checks that no object is there twice. Nothing is changed.

@@ -42,6 +42,10 @@ pub(super) struct PipelineUnit {
     outcome: Mutex<Option<Outcome>>,
     /// A condition on another pipeline did not hold: that one's next run may change it.
     pub(super) awaits: AtomicBool,
+    /// The artifact that the pipeline went back to, once it was read from the store.
+    pub(super) recalled: Mutex<Option<Artifact>>,
+    /// The last run decided to go back: the next is due at once.
+    pub(super) falling_back: AtomicBool,
 }
 
 /// How a run ended: the `Ready` condition of Flux.
@@ -76,6 +80,8 @@ impl PipelineUnit {
             deleting: AtomicBool::new(false),
             outcome: Mutex::default(),
             awaits: AtomicBool::new(false),
+            recalled: Mutex::default(),
+            falling_back: AtomicBool::new(false),
         }
     }
 
@@ -84,23 +90,42 @@ impl PipelineUnit {
         lock(&self.state).as_ref()?.last_applied_revision.clone()
     }
 
+    /// What it went back from, as far as that is in memory.
+    pub(super) fn rollback(&self) -> Option<crate::store::Rollback> {
+        lock(&self.state).as_ref()?.rollback.clone()
+    }
+
     /// The revision that the last run took up, be it under way or over.
     pub(super) fn attempted(&self) -> Option<Revision> {
         lock(&self.attempted).clone()
     }
 
-    /// One run: render, plan, apply, wait.
+    /// One run: render, plan, apply, wait. With a plan that was approved, nothing is done but that.
     pub(super) async fn reconcile(
         &self,
         cx: &Context,
         store: &dyn StateStore,
         artifact: Artifact,
+        approved: Option<&Plan>,
     ) -> Result<Next, ReconcileError> {
         let cx = cx.clone().with_artifact(artifact.clone());
         *lock(&self.attempted) = Some(artifact.revision.clone());
         self.pace.begun();
         let mut state = self.load(store).await?;
-        let outcome = self.bring_about(&cx, store, &artifact, &mut state).await;
+        let outcome = match state.rollback_from(&artifact.revision).cloned() {
+            Some(rollback) => self.stay_back(&cx, store, &rollback, &mut state, approved).await,
+            None => {
+                // A newer revision than it went back from: that is over, and is kept with whatever is kept next.
+                state.rollback = None;
+                let outcome = self.bring_about(&cx, store, &artifact, &mut state, approved).await;
+                if let Err(error) = &outcome
+                    && self.fall_back(&cx, store, &artifact, &mut state, error).await?
+                {
+                    self.falling_back.store(true, Ordering::Relaxed);
+                }
+                outcome
+            }
+        };
         if let Err(error) = &outcome
             && !matches!(error.class, Class::Cancelled | Class::NotReady)
         {
@@ -156,12 +181,13 @@ impl PipelineUnit {
         })
     }
 
-    async fn bring_about(
+    pub(super) async fn bring_about(
         &self,
         cx: &Context,
         store: &dyn StateStore,
         artifact: &Artifact,
         state: &mut PipelineState,
+        approved: Option<&Plan>,
     ) -> Result<Next, ReconcileError> {
         let manifests = self.render(cx, artifact).await.map_err(build_failed)?;
         if self.stands(&manifests, state) {
@@ -169,6 +195,10 @@ impl PipelineUnit {
             return Ok(Next::Interval);
         }
         let plan = self.plan(cx, &manifests, state).await?;
+        if let Some(object) = approved.and_then(|approved| approved.differs_from(&plan)) {
+            let change = "or what is wanted of it was changed";
+            return Err(apply_failed("PlanStale", ApplyError::Stale { object: object.clone(), change }));
+        }
         if !plan.is_empty() || state.inventory != plan.inventory() {
             self.apply(cx, store, plan, state).await?;
         }
@@ -180,7 +210,7 @@ impl PipelineUnit {
             state.last_applied_revision = Some(revision.clone());
             state.last_attempted_revision = Some(revision.clone());
             state.history.record(manifests.digest(), "ReconciliationSucceeded", revision, cx.now());
-            self.save(store, state).await?;
+            self.approve(cx, store, artifact, state).await?;
             cx.event(Severity::Info, "ReconciliationSucceeded", format!("Applied revision: {revision}"));
         }
         Ok(Next::Interval)
@@ -197,6 +227,9 @@ impl PipelineUnit {
         if let Some(state) = &mut *lock(&self.state) {
             state.last_applied_revision = Some(revision.clone());
             state.last_attempted_revision = Some(revision.clone());
+            if state.rollback.as_ref().is_some_and(|rollback| rollback.to != *revision) {
+                state.rollback = None;
+            }
         }
     }
 
@@ -230,7 +263,11 @@ impl PipelineUnit {
         object: &ObjectId,
     ) -> bool {
         let known = |rendered: &Option<Rendered>| rendered.as_ref().map(|last| (last.tree.clone(), last.ids.clone()));
-        let fresh = match artifact {
+        let artifact = match artifact {
+            Some(newest) => Some(self.in_force(store, newest).await),
+            None => None,
+        };
+        let fresh = match &artifact {
             None => false,
             Some(artifact) => {
                 let last = known(&lock(&self.rendered));
@@ -309,6 +346,9 @@ impl PipelineUnit {
             return Err(apply_failed("PruneFailed", error));
         }
         *lock(&self.state) = None;
+        for good in &state.good {
+            store.forget_tree(&self.key(), &good.digest).await.map_err(state_failed)?;
+        }
         store.remove(&self.key()).await.map_err(state_failed)
     }
 
@@ -326,7 +366,7 @@ impl PipelineUnit {
         Ok(state)
     }
 
-    async fn save(&self, store: &dyn StateStore, state: &mut PipelineState) -> Result<(), ReconcileError> {
+    pub(super) async fn save(&self, store: &dyn StateStore, state: &mut PipelineState) -> Result<(), ReconcileError> {
         // Until the store has it, memory must not vouch for it: a failed write is loaded anew.
         *lock(&self.state) = None;
         store.save(&self.key(), state).await.map_err(state_failed)?;
@@ -334,12 +374,12 @@ impl PipelineUnit {
         Ok(())
     }
 
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         self.pipeline.unit.to_string()
     }
 }
 
-fn state_failed(error: StateError) -> ReconcileError {
+pub(super) fn state_failed(error: StateError) -> ReconcileError {
     let class = if matches!(error, StateError::Corrupt { .. }) { Class::Terminal } else { Class::Transient };
     ReconcileError::new(class, "StateFailed", error)
 }

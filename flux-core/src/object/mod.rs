@@ -1,6 +1,8 @@
 //! The object model: one Kubernetes object as ordered JSON.
 
+mod field;
 mod id;
+mod managers;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +13,9 @@ use serde_json::{Map, Value};
 use crate::digest::Digest;
 use crate::manifests::canonical;
 
+pub use field::{FieldPath, InvalidFieldPath, Step};
 pub use id::{Gvk, InvalidId, ObjectId, ObjectRef};
+pub use managers::{FieldManager, managers_of};
 
 /// One Kubernetes object: ordered JSON with typed access to what every object has.
 ///

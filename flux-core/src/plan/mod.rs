@@ -236,6 +236,21 @@ impl Plan {
         }
     }
 
+    /// The first object to which the other plan would do something else; none if both would do the same. What the plans
+    /// were made from may differ, such as the status of an object that neither touches.
+    pub fn differs_from<'a>(&'a self, other: &'a Self) -> Option<&'a ObjectId> {
+        let by_id = |plan: &'a Self| -> std::collections::BTreeMap<&'a ObjectId, &'a Change> {
+            plan.writes().map(|change| (&change.object.id, change)).collect()
+        };
+        let (ours, theirs) = (by_id(self), by_id(other));
+        let same = |a: &Change, b: &Change| (a.action, &a.fields, &a.digest) == (b.action, &b.fields, &b.digest);
+        let differs = |id: &&&ObjectId| match (ours.get(**id), theirs.get(**id)) {
+            (Some(ours), Some(theirs)) => !same(ours, theirs),
+            _ => true,
+        };
+        ours.keys().chain(theirs.keys()).find(differs).copied()
+    }
+
     /// The digest over what the plan would do: what an approval is given for.
     pub fn digest(&self) -> Digest {
         Digest::sha256(&serde_json::to_vec(self).unwrap_or_default())

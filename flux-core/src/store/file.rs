@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
-use super::{PipelineState, StateError, StateStore};
+use super::{PipelineState, StateError, StateStore, tree};
 use crate::digest::Digest;
+use crate::tree::Tree;
 
 /// State in files, one for each pipeline, in a directory of their own. The first line of a file is the digest of the
-/// rest: a torn file is told from a whole one.
+/// rest: a torn file is told from a whole one. The files of revisions that pipelines can go back to are below `trees`,
+/// one file a tree, and beside each a directory that names the pipelines that need it.
 #[derive(Debug)]
 pub struct FileStateStore {
     dir: PathBuf,
@@ -29,6 +31,30 @@ impl FileStateStore {
 
     fn path(&self, key: &str) -> PathBuf {
         self.dir.join(format!("{}.json", file_name(key)))
+    }
+
+    fn tree_path(&self, digest: &Digest) -> PathBuf {
+        self.dir.join("trees").join(digest.hex())
+    }
+
+    /// Where the pipelines that need a tree are named.
+    fn users(&self, digest: &Digest) -> PathBuf {
+        self.dir.join("trees").join(format!("{}.for", digest.hex()))
+    }
+
+    fn keep(&self, key: &str, tree: &Tree) -> io::Result<()> {
+        let users = self.users(tree.digest());
+        fs::create_dir_all(&users)?;
+        File::create(users.join(file_name(key)))?;
+        let path = self.tree_path(tree.digest());
+        if path.exists() { Ok(()) } else { atomic_write(&path, &tree::encode(tree)?) }
+    }
+
+    fn forget(&self, key: &str, digest: &Digest) -> io::Result<()> {
+        let users = self.users(digest);
+        absent(fs::remove_file(users.join(file_name(key))))?;
+        // A directory that still names somebody stays, and so does the tree.
+        if fs::remove_dir(&users).is_ok() { absent(fs::remove_file(self.tree_path(digest))) } else { Ok(()) }
     }
 }
 
@@ -62,6 +88,14 @@ pub(crate) fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     sync_parent(path)
+}
+
+/// That something is gone already is as good as removing it.
+fn absent(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
@@ -122,6 +156,36 @@ impl StateStore for FileStateStore {
             _ => Ok(()),
         }
     }
+
+    async fn keep_tree(&self, key: &str, tree: &Tree) -> Result<(), StateError> {
+        self.keep(key, tree).map_err(|error| StateError::Io {
+            key: key.to_owned(),
+            path: self.tree_path(tree.digest()),
+            error,
+        })
+    }
+
+    async fn tree(&self, digest: &Digest) -> Result<Option<Tree>, StateError> {
+        let (key, path) = (format!("the files {digest}"), self.tree_path(digest));
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StateError::Io { key, path, error }),
+        };
+        match tree::decode(bytes) {
+            Ok(tree) if tree.digest() == digest => Ok(Some(tree)),
+            Ok(_) => Err(StateError::Corrupt { key, path, problem: "its digest does not match its content".into() }),
+            Err(problem) => Err(StateError::Corrupt { key, path, problem }),
+        }
+    }
+
+    async fn forget_tree(&self, key: &str, digest: &Digest) -> Result<(), StateError> {
+        self.forget(key, digest).map_err(|error| StateError::Io {
+            key: key.to_owned(),
+            path: self.tree_path(digest),
+            error,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -156,5 +220,32 @@ mod tests {
             fs::write(store.path("a"), &whole[..length]).unwrap();
             assert!(matches!(store.load("a").await, Err(StateError::Corrupt { .. })), "{length}");
         }
+    }
+
+    #[tokio::test]
+    async fn files_are_kept_for_as_long_as_somebody_needs_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = FileStateStore::open(dir.path()).unwrap();
+        let tree = Tree::from_files([("a.yaml", "a")]).unwrap();
+        for key in ["Kustomization/a", "Kustomization/b"] {
+            store.keep_tree(key, &tree).await.unwrap();
+        }
+        let again = FileStateStore::open(dir.path()).unwrap();
+        again.forget_tree("Kustomization/a", tree.digest()).await.unwrap();
+        assert_eq!(again.tree(tree.digest()).await.unwrap().as_ref(), Some(&tree));
+        again.forget_tree("Kustomization/b", tree.digest()).await.unwrap();
+        assert_eq!(again.tree(tree.digest()).await.unwrap(), None);
+        again.forget_tree("Kustomization/b", tree.digest()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn files_that_were_changed_are_no_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = FileStateStore::open(dir.path()).unwrap();
+        let tree = Tree::from_files([("a.yaml", "replicas: 1")]).unwrap();
+        store.keep_tree("a", &tree).await.unwrap();
+        let text = fs::read_to_string(store.tree_path(tree.digest())).unwrap();
+        fs::write(store.tree_path(tree.digest()), text.replace("replicas: 1", "replicas: 9")).unwrap();
+        assert!(matches!(store.tree(tree.digest()).await, Err(StateError::Corrupt { .. })));
     }
 }

@@ -2,8 +2,9 @@
 
 mod file;
 mod memory;
+mod tree;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use crate::artifact::Revision;
 use crate::digest::Digest;
 use crate::inventory::Inventory;
 use crate::time::Timestamp;
+use crate::tree::Tree;
 
 pub use file::FileStateStore;
 pub(crate) use file::atomic_write;
@@ -33,6 +35,61 @@ pub struct PipelineState {
     /// What was applied, newest first.
     #[serde(default)]
     pub history: History,
+    /// The revisions that were applied in full and, where the pipeline waits, were ready: newest first. Their files are
+    /// kept, so that the pipeline can go back to them.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub good: VecDeque<Good>,
+    /// The revision that the pipeline went back from, and to which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
+}
+
+/// A revision that a pipeline can go back to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Good {
+    /// Which revision.
+    pub revision: Revision,
+    /// The digest of its files, by which they are kept.
+    pub digest: Digest,
+    /// What the source knew about it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// When it was found to be good.
+    pub since: Timestamp,
+}
+
+/// That a pipeline stays at an earlier revision until there is a newer one than it went back from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollback {
+    /// The revision that is not applied.
+    pub from: Revision,
+    /// The one that is applied instead.
+    pub to: Revision,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl PipelineState {
+    /// How many revisions a pipeline can go back to.
+    pub const KEPT: usize = 3;
+
+    /// The rollback that is in force while a source is at this revision.
+    pub fn rollback_from(&self, revision: &Revision) -> Option<&Rollback> {
+        self.rollback.as_ref().filter(|rollback| rollback.from == *revision)
+    }
+
+    /// Puts a revision first among the good ones. Answers with the digests of files that are no longer needed.
+    pub(crate) fn approve(&mut self, good: Good) -> Vec<Digest> {
+        let before: Vec<Digest> = self.good.iter().map(|good| good.digest.clone()).collect();
+        self.good.retain(|known| known.revision != good.revision && known.digest != good.digest);
+        self.good.push_front(good);
+        self.good.truncate(Self::KEPT);
+        before.into_iter().filter(|digest| !self.good.iter().any(|good| good.digest == *digest)).collect()
+    }
 }
 
 /// What was applied, newest first, at most five entries, as Flux keeps it in `status.history`: runs that rendered the same
@@ -97,6 +154,22 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 
     /// Forgets a pipeline.
     async fn remove(&self, key: &str) -> Result<(), StateError>;
+
+    /// Keeps the files of a revision on behalf of a pipeline, by their digest: pipelines with the same files share them.
+    /// A store that keeps none, which is what this does unless it is replaced, has nothing to go back to.
+    async fn keep_tree(&self, _key: &str, _tree: &Tree) -> Result<(), StateError> {
+        Ok(())
+    }
+
+    /// Files that were kept. What does not have the digest that it was kept by is an error.
+    async fn tree(&self, _digest: &Digest) -> Result<Option<Tree>, StateError> {
+        Ok(None)
+    }
+
+    /// A pipeline needs these files no longer; they go when no other does.
+    async fn forget_tree(&self, _key: &str, _digest: &Digest) -> Result<(), StateError> {
+        Ok(())
+    }
 }
 
 /// Why state could not be read or kept.

@@ -230,6 +230,16 @@ impl Tree {
         Ok(Self::from_entries(entries.collect()))
     }
 
+    /// The same tree with another content in one of its files; where there is no such file, the same tree.
+    #[must_use]
+    pub fn with_content(&self, path: &str, content: impl Into<Bytes>) -> Self {
+        let mut entries = self.inner.entries.clone();
+        if let Some(Entry::File { data, .. }) = entries.get_mut(path) {
+            *data = content.into();
+        }
+        Self::from_entries(entries)
+    }
+
     /// Whether both are the same tree in memory: equal without looking.
     pub fn ptr_eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)

@@ -70,6 +70,17 @@ impl Reads {
         self.0.iter().all(|(question, answer)| tree.answer(question) == *answer)
     }
 
+    /// Whether a file, or everything below one of its directories, was read.
+    pub fn covers(&self, file: &str) -> bool {
+        self.0.iter().any(|(question, _)| match question {
+            Question::File(path) => path == file,
+            Question::Below(dir) => {
+                dir.is_empty() || file.strip_prefix(dir.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            }
+            Question::Entry(_) | Question::Names(_) => false,
+        })
+    }
+
     /// The files that were read, and those that were looked for and not found.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|(question, _)| match question {

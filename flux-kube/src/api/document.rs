@@ -5,7 +5,7 @@ use flux_core::{Object, Origin};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{GitRepository, Kustomization, git_repository, kustomization};
+use super::{GitRepository, Kustomization, git_repository};
 
 /// One Flux document and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,8 +79,9 @@ fn resource(value: Value) -> Result<Resource, Problem> {
         ("source.toolkit.fluxcd.io", "GitRepository") => {
             decode(&object, git_repository::UNSUPPORTED).map(|git| Resource::GitRepository(Box::new(git)))
         }
-        ("kustomize.toolkit.fluxcd.io", "Kustomization") => decode(&object, kustomization::UNSUPPORTED)
-            .map(|kustomization| Resource::Kustomization(Box::new(kustomization))),
+        ("kustomize.toolkit.fluxcd.io", "Kustomization") => {
+            decode(&object, &[]).map(|kustomization| Resource::Kustomization(Box::new(kustomization)))
+        }
         (_, kind) => Err((
             "kind".to_owned(),
             format!(
@@ -175,7 +176,11 @@ spec:
             ("  prune: true\n", "", "app.yaml:11: spec: missing field `prune`"),
             ("prune: true", "prune: yes please", "app.yaml:11: spec.prune: invalid type: string"),
             ("prune: true", "prun: true", "app.yaml:11: spec.prun: unknown field `prun`"),
-            ("prune: true", "prune: true\n  ignore: [{paths: [/spec]}]", "app.yaml:11: spec.ignore: rules that exempt"),
+            (
+                "prune: true",
+                "prune: true\n  ignore: [{paths: /spec}]",
+                "app.yaml:11: spec.ignore[0].paths: invalid type",
+            ),
             ("kind: Kustomization", "kind: HelmRelease", "app.yaml:11: kind: `HelmRelease` of"),
             ("  name: my-app\nspec:\n  interval: 1m", "spec:\n  interval: 1m", "app.yaml:1: metadata.name: is missing"),
             ("    branch: main", "  \tbranch: main", "app.yaml:"),

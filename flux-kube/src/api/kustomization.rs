@@ -94,11 +94,21 @@ pub struct KustomizationSpec {
     /// Do not run at all.
     #[serde(default)]
     pub suspend: bool,
+    /// Fields that others may change in the cluster without being changed back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<IgnoreRule>,
 }
 
-/// Fields of `spec` that Flux has and that are not carried out, and why.
-pub(super) const UNSUPPORTED: &[(&str, &str)] =
-    &[("ignore", "rules that exempt fields from drift are not carried out yet; leave them out")];
+/// Fields whose drift is ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IgnoreRule {
+    /// JSON pointers to the fields.
+    pub paths: Vec<String>,
+    /// The objects it is for; all when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Selector>,
+}
 
 /// What becomes of the objects of a Kustomization that is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

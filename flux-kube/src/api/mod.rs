@@ -20,9 +20,9 @@ pub use git_repository::{
 };
 pub use kustomization::{
     BuildMetadata, CommonMetadata, CrossNamespaceSourceReference, CustomHealthCheck, Decryption, DecryptionProvider,
-    DeletionPolicy, DependencyReference, HealthCheck, Image, KubeConfigReference, Kustomization, KustomizationSpec,
-    LocalReference, Patch, PostBuild, SecretKeyReference, Selector, SubstituteKind, SubstituteReference,
-    SubstituteStrategy,
+    DeletionPolicy, DependencyReference, HealthCheck, IgnoreRule, Image, KubeConfigReference, Kustomization,
+    KustomizationSpec, LocalReference, Patch, PostBuild, SecretKeyReference, Selector, SubstituteKind,
+    SubstituteReference, SubstituteStrategy,
 };
 
 /// What of an object's metadata a Flux document uses.

@@ -6,19 +6,21 @@ use std::time::Duration;
 use flux_appliers::health::HealthExpressions;
 use flux_appliers::kustomize::{
     self, CommonMetadataRenderer, FluxImage, FluxKustomization, FluxPatch, FluxSelector, KustomizeRenderer,
+    ObjectSelector,
 };
-use flux_appliers::ssa::{self, Owner, ServerSideApplier};
+use flux_appliers::ssa::{self, IgnoreRule, Owner, ServerSideApplier};
 use flux_appliers::substitute::{SourceKind, Strategy, SubstituteFrom, SubstitutingRenderer, Substitution, Variables};
 use flux_core::cluster::Identity;
 use flux_core::engine::{Pipeline, Unit};
+use flux_core::object::InvalidFieldPath;
 use flux_core::reconcile::Schedule;
 use flux_core::{Cluster, Gvk, ObjectId, ObjectRef, Renderer};
 
 use super::readiness::ReadyExpression;
 use super::{Host, Policy, Problem, namespace_or_default, source_of};
 use crate::api::{
-    BuildMetadata, DeletionPolicy, HealthCheck, Image, Kustomization, KustomizationSpec, Patch, SubstituteKind,
-    SubstituteStrategy,
+    BuildMetadata, DeletionPolicy, HealthCheck, Image, Kustomization, KustomizationSpec, Patch, Selector,
+    SubstituteKind, SubstituteStrategy,
 };
 
 /// The shortest timeout of a Kustomization, whatever it says.
@@ -37,7 +39,8 @@ pub(super) fn pipeline(unit: Unit, kustomization: &Kustomization, host: &Host<'_
         .deletion_policy(deletion_policy(spec.deletion_policy))
         .place(place(&unit, spec))
         .health_checks(health_checks(spec))
-        .judged_by(health_expressions(spec)?);
+        .judged_by(health_expressions(spec)?)
+        .ignore_drift(ignore_rules(spec)?);
     // The observer follows the host's own cluster.
     if spec.kube_config.is_none() {
         applier = applier.observed_by(observer);
@@ -46,6 +49,7 @@ pub(super) fn pipeline(unit: Unit, kustomization: &Kustomization, host: &Host<'_
     let renderer = renderer(&unit, spec, cluster, policy)?;
     let mut pipeline = Pipeline::new(unit.clone(), source_of(kustomization), renderer, applier)
         .wait(wait)
+        .roll_back(policy.roll_back)
         .document(document(kustomization));
     let mut schedule = schedule(spec);
     for (i, dependency) in spec.depends_on.iter().enumerate() {
@@ -304,6 +308,25 @@ fn health_expressions(spec: &KustomizationSpec) -> Result<HealthExpressions, Pro
     Ok(expressions)
 }
 
+/// Fields whose drift is ignored, and of which objects.
+fn ignore_rules(spec: &KustomizationSpec) -> Result<Vec<IgnoreRule>, Problem> {
+    let mut rules = Vec::with_capacity(spec.ignore.len());
+    for (i, rule) in spec.ignore.iter().enumerate() {
+        let mut paths = Vec::with_capacity(rule.paths.len());
+        for (j, path) in rule.paths.iter().enumerate() {
+            let field = || format!("spec.ignore[{i}].paths[{j}]");
+            if !path.starts_with('/') {
+                return Err((field(), format!("`{path}` is not a JSON pointer; it should read like /spec/replicas")));
+            }
+            paths.push(path.parse().map_err(|error: InvalidFieldPath| (field(), error.to_string()))?);
+        }
+        let selector = ObjectSelector::new(&rule.target.clone().map(selector_of).unwrap_or_default())
+            .map_err(|error| (format!("spec.ignore[{i}].target"), error.to_string()))?;
+        rules.push(IgnoreRule::new(paths, move |object| selector.matches(object)));
+    }
+    Ok(rules)
+}
+
 /// What changes the build; the common metadata comes later.
 fn settings_of(spec: &KustomizationSpec) -> FluxKustomization {
     let build_metadata = spec.build_metadata.iter().map(|metadata| match metadata {
@@ -324,16 +347,20 @@ fn settings_of(spec: &KustomizationSpec) -> FluxKustomization {
 }
 
 fn patch_of(patch: &Patch) -> FluxPatch {
-    let target = patch.target.clone().map(|target| FluxSelector {
-        group: target.group.unwrap_or_default(),
-        version: target.version.unwrap_or_default(),
-        kind: target.kind.unwrap_or_default(),
-        name: target.name.unwrap_or_default(),
-        namespace: target.namespace.unwrap_or_default(),
-        annotation_selector: target.annotation_selector.unwrap_or_default(),
-        label_selector: target.label_selector.unwrap_or_default(),
-    });
+    let target = patch.target.clone().map(selector_of);
     FluxPatch { patch: patch.patch.clone(), target }
+}
+
+fn selector_of(selector: Selector) -> FluxSelector {
+    FluxSelector {
+        group: selector.group.unwrap_or_default(),
+        version: selector.version.unwrap_or_default(),
+        kind: selector.kind.unwrap_or_default(),
+        name: selector.name.unwrap_or_default(),
+        namespace: selector.namespace.unwrap_or_default(),
+        annotation_selector: selector.annotation_selector.unwrap_or_default(),
+        label_selector: selector.label_selector.unwrap_or_default(),
+    }
 }
 
 fn image_of(image: &Image) -> FluxImage {

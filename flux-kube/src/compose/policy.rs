@@ -18,6 +18,9 @@ pub struct Policy {
     /// Whether a variable without value or default is nothing, instead of an error (the feature gate
     /// `StrictPostBuildSubstitutions`, turned off).
     pub lenient_substitution: bool,
+    /// Whether a revision that is not ready in time is taken back: see
+    /// [`Pipeline::roll_back`](flux_core::engine::Pipeline::roll_back). Off by default, as Flux knows no such thing.
+    pub roll_back: bool,
     /// The servers of Vault that tokens in Secrets may go to, such as `https://vault.example.org:8200`. None by default:
     /// an encrypted file names the server that is to be asked.
     #[cfg(feature = "sops-services")]

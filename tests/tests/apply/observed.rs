@@ -228,6 +228,25 @@ async fn h43_without_a_watch_everything_is_asked_for_as_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_lists_are_allowed_and_watches_are_not_lists_grow_rarer() {
+    for world in faces() {
+        let cluster = world.cluster.clone();
+        let lists = Arc::new(AtomicUsize::new(0));
+        let counted = lists.clone();
+        cluster.fail(move |verb, _, _| {
+            counted.fetch_add(usize::from(verb == "list"), Ordering::SeqCst);
+            (verb == "watch").then(|| ClusterError::api(403, "Forbidden", "no"))
+        });
+        let stage = Stage::ready(world).await;
+        lists.store(0, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        // Two kinds, once a minute each in the end.
+        let lists = lists.load(Ordering::SeqCst);
+        assert!((60..=150).contains(&lists), "{}: {lists} lists in an hour", stage.world.face);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_while_the_whole_set_is_looked_at_again() {
     for world in faces() {
         let stage = Stage::ready(world).await;

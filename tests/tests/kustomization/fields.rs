@@ -148,7 +148,8 @@ fn what_is_not_carried_out_is_refused_by_name() {
     let _guard = runtime.enter();
     let stage = Stage::new(&[("deploy/a.yaml", &map("a", "k: v"))]);
     for (spec, said) in [
-        ("ignore: [{paths: [/spec/replicas]}]", "spec.ignore: rules that exempt fields from drift"),
+        ("ignore: [{paths: [spec.replicas]}]", "spec.ignore[0].paths[0]: `spec.replicas` is not a JSON pointer"),
+        ("ignore: [{paths: [/spec], target: {name: '('}}]", "spec.ignore[0].target: "),
         ("kubeConfig: {configMapRef: {name: x}}", "spec.kubeConfig.configMapRef: clusters of clouds"),
         ("kubeConfig: {}", "spec.kubeConfig: must have either"),
         ("decryption: {provider: sops, serviceAccountName: x}", "spec.decryption.serviceAccountName: cloud identities"),
@@ -193,6 +194,7 @@ fn every_field_survives_being_read_and_written() {
         "decryption": {"provider": "sops", "secretRef": {"name": "keys"}},
         "healthChecks": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "a", "namespace": "b"}],
         "healthCheckExprs": [{"apiVersion": "a/v1", "kind": "A", "current": "true", "failed": "false", "inProgress": "false"}],
+        "ignore": [{"paths": ["/spec/replicas"], "target": {"kind": "Deployment"}}],
         "deletionPolicy": "Orphan", "serviceAccountName": "deployer", "kubeConfig": {"secretRef": {"name": "k", "key": "v"}},
     });
     let document = json!({"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "metadata": {"name": "app"}, "spec": spec});

@@ -120,4 +120,8 @@ async fn a_ready_expression_that_fails_says_why() {
     stage.settled("first", Phase::Ready).await;
     let said = stage.until("second", |status| status.message.contains("nothing")).await.message;
     says(&said, &["dependency Kustomization/default/first is not ready", "no such key: nothing"]);
+    let explained = stage.engine.explain(&crate::stage::kustomization("second")).await.unwrap();
+    assert_eq!(explained.conditions[0].dependency, crate::stage::kustomization("first"));
+    says(&explained.conditions[0].problem, &["no such key: nothing"]);
+    says(&explained.to_string(), &["no such key: nothing"]);
 }

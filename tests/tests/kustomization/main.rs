@@ -2,6 +2,8 @@
 
 mod fields;
 mod health;
+mod ignore;
+mod rollback;
 mod secrets;
 mod stage;
 mod substitution;

@@ -153,3 +153,27 @@ async fn without_variables_nothing_is_touched_unless_it_is_asked_for() {
     let stage = Stage::ready(&[("deploy/a.yaml", &text)], "postBuild: {substituteStrategy: Always}").await;
     assert_eq!(stage.data("a", "k").await, "default $");
 }
+
+/// A Secret that variables come from is replaced while the pipeline runs on: the next run has the new value as a whole,
+/// nothing is restarted, and neither value is told.
+#[tokio::test(start_paused = true)]
+async fn h55_a_secret_that_rotates_takes_effect_with_the_next_run() {
+    let secret = |value: &str| {
+        serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "vars", "namespace": "default"},
+            "stringData": {"token": value}})
+    };
+    let target = "apiVersion: v1\nkind: Secret\nmetadata: {name: out, namespace: default}\nstringData: {a: '${token}', b: '${token}'}\n";
+    let stage = Stage::new(&[("deploy/out.yaml", target)]);
+    stage.apply(secret("canary-one")).await;
+    stage.start(&[("app", "postBuild: {substituteFrom: [{kind: Secret, name: vars}]}")]);
+    stage.settled("app", flux_core::reconcile::Phase::Ready).await;
+    stage.apply(secret("canary-two")).await;
+    // Longer than the interval.
+    tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+    let out = stage.get("v1", "Secret", "default", "out").await.unwrap();
+    for key in ["a", "b"] {
+        assert_eq!(out.pointer(&format!("/data/{key}")), Some(&serde_json::json!("Y2FuYXJ5LXR3bw==")), "{key}");
+    }
+    let told = format!("{:?} {:?}", stage.events.all(), stage.journal.lines());
+    assert!(!told.contains("canary") && !told.contains("Y2FuYXJ5"), "{told}");
+}

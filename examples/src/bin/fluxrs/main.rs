@@ -1,11 +1,21 @@
 //! The command line of the GitOps toolkit, built from its public API only.
 
 mod apiserver;
+mod apply;
 mod build;
+mod diff;
+mod explain;
+mod history;
+mod journal;
+mod output;
+mod owner;
 mod plan;
 mod push;
+mod rollback;
 mod run;
 mod source;
+mod target;
+mod tree;
 
 use std::process::ExitCode;
 
@@ -26,6 +36,20 @@ enum Command {
     Run(run::Run),
     /// Show what a run would change, and change nothing
     Plan(plan::Plan),
+    /// Apply once what Flux documents describe, or a plan that was kept
+    Apply(apply::Apply),
+    /// Show how the cluster differs from what the documents describe, field by field
+    Diff(diff::Diff),
+    /// Show sources, the pipelines that follow them, and their objects
+    Tree(tree::Tree),
+    /// Say why pipelines are not where they should be
+    Explain(explain::Explain),
+    /// Say who set a field: manager, pipeline, commit, file and line
+    Owner(owner::Owner),
+    /// Show what was applied and changed, and the state at any time
+    History(history::History),
+    /// Go back to an earlier good revision, and stay there until there is a newer one
+    Rollback(rollback::Rollback),
     /// Serve an API server in memory, until Ctrl-C
     Apiserver(apiserver::Serve),
     /// Build without applying
@@ -50,11 +74,22 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
-    // `plan` says with 1 that something would change, so its errors are told apart by 2, as in `flux diff`.
-    let failure = if matches!(arguments.command, Command::Plan(_)) { ExitCode::from(2) } else { ExitCode::FAILURE };
+    // These say with 1 that something would change, so their errors are told apart by 2, as in `flux diff`.
+    let failure = if matches!(arguments.command, Command::Plan(_) | Command::Diff(_)) {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
+    };
     let outcome = match arguments.command {
         Command::Run(run) => block_on(run.run()),
         Command::Plan(plan) => block_on(plan.run()),
+        Command::Apply(apply) => block_on(apply.run()),
+        Command::Diff(diff) => block_on(diff.run()),
+        Command::Tree(tree) => block_on(tree.run()),
+        Command::Explain(explain) => block_on(explain.run()),
+        Command::Owner(owner) => block_on(owner.run()),
+        Command::History(history) => block_on(history.run()),
+        Command::Rollback(rollback) => block_on(rollback.run()),
         Command::Apiserver(serve) => block_on(serve.run()),
         // A build is over before a runtime would have started.
         Command::Build(build) => build.run(),

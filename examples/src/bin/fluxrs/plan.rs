@@ -1,26 +1,24 @@
 //! `fluxrs plan`: what a run would change.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use flux_core::Context;
 
 use crate::Failure;
-use crate::run::Target;
+use crate::output::Show;
+use crate::target::{Target, pick_all};
 
 #[derive(Args)]
 pub(crate) struct Plan {
     #[command(flatten)]
     target: Target,
-    /// How to show it
-    #[arg(short, long, value_enum, default_value = "text")]
-    output: Output,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Output {
-    Text,
-    Json,
+    #[command(flatten)]
+    show: Show,
+    /// The pipelines to plan; all when none is named
+    pipelines: Vec<String>,
 }
 
 impl Plan {
@@ -28,21 +26,17 @@ impl Plan {
     pub(crate) async fn run(&self) -> Result<ExitCode, Failure> {
         let (engine, pipelines) = self.target.engine().await?;
         let cx = Context::background();
-        let mut changes = false;
-        let mut plans = serde_json::Map::new();
-        for unit in pipelines {
-            let plan = engine.plan(&cx, &unit).await?;
-            changes |= !plan.is_empty();
-            match self.output {
-                Output::Text => println!("{unit}\n{plan}"),
-                Output::Json => {
-                    plans.insert(unit.to_string(), serde_json::to_value(&plan)?);
-                }
-            }
+        let mut plans = BTreeMap::new();
+        for unit in pick_all(pipelines, &self.pipelines)? {
+            plans.insert(unit.to_string(), engine.plan(&cx, &unit).await.map_err(|error| format!("{unit}: {error}"))?);
         }
-        if matches!(self.output, Output::Json) {
-            println!("{}", serde_json::to_string_pretty(&plans)?);
-        }
+        self.show.print(&plans, |plans| {
+            plans.iter().fold(String::new(), |mut text, (unit, plan)| {
+                let _ = writeln!(text, "{unit}\n{plan}");
+                text
+            })
+        })?;
+        let changes = plans.values().any(|plan| !plan.is_empty());
         Ok(if changes { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }
