@@ -55,7 +55,7 @@ impl IgnoreRules {
     pub(super) fn adopt(&self, desired: &Object, live: &Object, manager: &str) -> Object {
         let mut adopted = desired.clone();
         for path in self.of(desired) {
-            let (wanted, found) = (find(desired, path), find(live, path));
+            let (wanted, found) = (path.find_in(desired), path.find_in(live));
             let managers = managers_of(live, path);
             let ours = managers.iter().any(|owner| owner.name == manager && owner.operation == "Apply");
             if wanted == found || (wanted.is_none() && !ours) {
@@ -81,29 +81,14 @@ pub(super) fn without(object: &Object, paths: &[FieldPath]) -> Object {
     rest
 }
 
-fn find<'a>(object: &'a Object, path: &FieldPath) -> Option<&'a Value> {
-    let (first, rest) = path.steps().split_first()?;
-    let Step::Field(name) = first else { return None };
-    rest.iter().try_fold(object.as_map().get(name)?, |value, step| step.find(value))
-}
-
 fn step_mut<'a>(value: &'a mut Value, step: &Step) -> Option<&'a mut Value> {
     match (step, value) {
         (Step::Field(name), Value::Object(map)) => map.get_mut(name),
         (step, Value::Array(items)) => {
-            let index = place(items, step)?;
+            let index = step.place(items)?;
             items.get_mut(index)
         }
         _ => None,
-    }
-}
-
-/// Where a step leads in a list.
-fn place(items: &[Value], step: &Step) -> Option<usize> {
-    match step {
-        Step::Field(name) => name.parse().ok(),
-        Step::Index(index) => Some(*index),
-        Step::Item(key, wanted) => items.iter().position(|item| item.get(key).and_then(Value::as_str) == Some(wanted)),
     }
 }
 
@@ -117,7 +102,7 @@ fn remove(map: &mut Map<String, Value>, steps: &[Step]) {
     match (last, parent) {
         (Step::Field(name), Some(Value::Object(map))) => drop(map.shift_remove(name)),
         (step, Some(Value::Array(items))) => {
-            if let Some(index) = place(items, step).filter(|index| *index < items.len()) {
+            if let Some(index) = step.place(items).filter(|index| *index < items.len()) {
                 items.remove(index);
             }
         }
@@ -148,28 +133,31 @@ fn disown(object: &mut Object, as_it_is: &Object, path: &FieldPath) {
         return;
     }
     let entries = object.metadata_mut().get_mut("managedFields").and_then(Value::as_array_mut);
-    let mut within = Value::Object(as_it_is.as_map().clone());
-    within["metadata"] = Value::Null;
+    let Some((Step::Field(first), rest)) = path.steps().split_first() else { return };
+    // Who owns what of the metadata stays said.
+    let found = as_it_is.as_map().get(first).filter(|_| first != "metadata");
     for entry in entries.into_iter().flatten() {
         if let Some(fields) = entry.get_mut("fieldsV1").and_then(Value::as_object_mut) {
-            forget(fields, &within, path.steps());
+            forget(fields, &format!("f:{first}"), found, rest);
         }
     }
 }
 
-fn forget(fields: &mut Map<String, Value>, within: &Value, steps: &[Step]) {
-    let Some((step, rest)) = steps.split_first() else { return };
-    let found = step.find(within);
-    let element = match (step, found) {
-        (Step::Field(name), _) if within.is_object() => Some(format!("f:{name}")),
-        (_, Some(item)) => fields.keys().find(|element| is_item(element, item)).cloned(),
+/// Removes what the steps lead to below an element, which stands for `found`.
+fn forget(fields: &mut Map<String, Value>, element: &str, found: Option<&Value>, steps: &[Step]) {
+    let Some((step, rest)) = steps.split_first() else {
+        fields.shift_remove(element);
+        return;
+    };
+    let (Some(Value::Object(below)), Some(found)) = (fields.get_mut(element), found) else { return };
+    let next = step.find(found);
+    let element = match (step, next) {
+        (Step::Field(name), _) if found.is_object() => Some(format!("f:{name}")),
+        (_, Some(item)) => below.keys().find(|element| is_item(element, item)).cloned(),
         _ => None,
     };
-    let Some(element) = element else { return };
-    match (rest.is_empty(), fields.get_mut(&element)) {
-        (true, Some(_)) => drop(fields.shift_remove(&element)),
-        (false, Some(Value::Object(below))) => forget(below, found.unwrap_or(&Value::Null), rest),
-        _ => {}
+    if let Some(element) = element {
+        forget(below, &element, next, rest);
     }
 }
 

@@ -56,11 +56,11 @@ impl Engine {
         let tracked = Artifact { tree, ..artifact.clone() };
         let manifests = entry.pipeline.render(&cx, &tracked).await.map_err(pipeline::build_failed)?;
         let Some(manifest) = manifests.iter().find(|manifest| manifest.object.id() == *object) else { return Ok(None) };
-        let whole = Value::Object(manifest.object.as_map().clone());
         // The server moves the plain texts of a Secret into its data.
-        let plain = plain_text(path).filter(|plain| manifest.object.is_secret() && plain.find(&whole).is_some());
+        let plain =
+            plain_text(path).filter(|plain| manifest.object.is_secret() && plain.find_in(&manifest.object).is_some());
         let path = plain.unwrap_or_else(|| path.clone());
-        let value = path.find(&whole).cloned();
+        let value = path.find_in(&manifest.object).cloned();
         let mut trace = Trace {
             revision: artifact.revision.clone(),
             object: manifest.origin.clone(),
@@ -102,7 +102,7 @@ impl Engine {
 
 fn value(manifests: &Manifests, object: &ObjectId, path: &FieldPath) -> Option<Value> {
     let manifest = manifests.iter().find(|manifest| manifest.object.id() == *object)?;
-    path.find(&Value::Object(manifest.object.as_map().clone())).cloned()
+    path.find_in(&manifest.object).cloned()
 }
 
 /// A file with another text at one place.

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use super::Object;
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +53,12 @@ impl FieldPath {
         self.0.iter().try_fold(value, |value, step| step.find(value))
     }
 
+    /// The value at the path in an object, if there is one.
+    pub fn find_in<'a>(&self, object: &'a Object) -> Option<&'a Value> {
+        let (first, rest) = self.0.split_first()?;
+        rest.iter().try_fold(first.find_in(object.as_map())?, |value, step| step.find(value))
+    }
+
     /// Whether what is at this path holds what is at the other, or is the same.
     pub fn holds(&self, other: &Self) -> bool {
         other.0.starts_with(&self.0)
@@ -60,17 +68,32 @@ impl FieldPath {
 impl Step {
     /// What the step leads to.
     pub fn find<'a>(&self, value: &'a Value) -> Option<&'a Value> {
-        match (self, value) {
-            (Self::Field(name), Value::Object(map)) => map.get(name),
+        match value {
+            Value::Object(map) => self.find_in(map),
+            Value::Array(items) => items.get(self.place(items)?),
+            _ => None,
+        }
+    }
+
+    /// What the step leads to in a map.
+    pub fn find_in<'a>(&self, map: &'a Map<String, Value>) -> Option<&'a Value> {
+        match self {
+            Self::Field(name) => map.get(name),
+            Self::Item(..) | Self::Index(_) => None,
+        }
+    }
+
+    /// Where the step leads in a list; a counted place may lie beyond its end.
+    pub fn place(&self, items: &[Value]) -> Option<usize> {
+        match self {
             // Pointers do not tell a place in a list from a field.
-            (Self::Field(name), Value::Array(items)) => items.get(name.parse::<usize>().ok()?),
-            (Self::Index(index), Value::Array(items)) => items.get(*index),
-            (Self::Item(key, wanted), Value::Array(items)) => items.iter().find(|item| match item.get(key) {
+            Self::Field(name) => name.parse().ok(),
+            Self::Index(index) => Some(*index),
+            Self::Item(key, wanted) => items.iter().position(|item| match item.get(key) {
                 Some(Value::String(text)) => text == wanted,
                 Some(other) => format!("{other}") == *wanted,
                 None => false,
             }),
-            _ => None,
         }
     }
 }
@@ -173,6 +196,9 @@ mod tests {
         assert_eq!(find("/spec/ports/1/port"), Some(json!(81)));
         assert_eq!(find("spec[\"x.y\"]"), Some(json!(1)));
         assert_eq!(find("spec.ports[port=82]"), None);
+        let object = Object::from_value(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}})).unwrap();
+        let find_in = |text: &str| text.parse::<FieldPath>().unwrap().find_in(&object).cloned();
+        assert_eq!((find_in("metadata.name"), find_in("[0]")), (Some(json!("a")), None));
     }
 
     #[test]

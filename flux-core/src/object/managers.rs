@@ -35,9 +35,8 @@ enum Owned<'a> {
 /// below it.
 pub fn managers_of(live: &Object, path: &FieldPath) -> Vec<FieldManager> {
     let entries = live.metadata().and_then(|metadata| metadata.get("managedFields")).and_then(Value::as_array);
-    let object = Value::Object(live.as_map().clone());
     let owns = |entry: &&Value| {
-        entry.get("fieldsV1").and_then(Value::as_object).is_some_and(|fields| owns(fields, &object, path.steps()))
+        entry.get("fieldsV1").and_then(Value::as_object).is_some_and(|fields| owns(fields, live.as_map(), path.steps()))
     };
     entries.into_iter().flatten().filter(owns).map(manager).collect()
 }
@@ -53,12 +52,12 @@ fn manager(entry: &Value) -> FieldManager {
 }
 
 /// Whether a set of fields has something to do with what the steps lead to.
-fn owns(fields: &Map<String, Value>, object: &Value, steps: &[Step]) -> bool {
+fn owns(fields: &Map<String, Value>, object: &Map<String, Value>, steps: &[Step]) -> bool {
     let mut owned = Owned::Some(fields);
-    let mut value = Some(object);
-    for step in steps {
+    let mut value = None;
+    for (i, step) in steps.iter().enumerate() {
         let Owned::Some(fields) = owned else { return true };
-        let next = value.and_then(|value| step.find(value));
+        let next = if i == 0 { step.find_in(object) } else { value.and_then(|value| step.find(value)) };
         let Some(below) = fields.iter().find_map(|(element, below)| names(element, step, value, next).then_some(below))
         else {
             return false;
@@ -73,7 +72,7 @@ fn owns(fields: &Map<String, Value>, object: &Value, steps: &[Step]) -> bool {
 }
 
 /// Whether an element of `fieldsV1` names what a step leads to: `f:` a field, `k:` an item by its keys, `v:` one by its
-/// value, `i:` one by its place. `within` is what the step starts from and `found` what it leads to.
+/// value, `i:` one by its place. `within` is what the step starts from, unless that is the object itself, and `found` what it leads to.
 fn names(element: &str, step: &Step, within: Option<&Value>, found: Option<&Value>) -> bool {
     let Some((kind, rest)) = element.split_once(':') else { return false };
     match kind {
