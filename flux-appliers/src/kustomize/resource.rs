@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use flux_core::manifests::Origin;
 use flux_core::yaml::{Content, Node, Tag};
 use smol_str::SmolStr;
-
-use flux_core::manifests::Origin;
 
 use super::error::{BuildError, Cause};
 use super::id::{Gvk, Id};
@@ -328,22 +327,20 @@ impl Resource {
                 json::printed(&mut value);
                 Ok(Built { value, origin })
             }
-            Err(cause) => {
-                let mut error = BuildError::from(cause).of(id, &origin.file, origin.line);
-                if error.origin.chain.is_empty() {
-                    error.origin.chain = origin.chain;
-                }
-                Err(error)
-            }
+            Err(cause) => Err(located(cause.into(), id, &origin.file, origin.line, &origin.chain)),
         }
     }
 
     /// Where an error about this object should point.
     pub(super) fn error(&self, error: impl Into<BuildError>, schema: &Schema) -> BuildError {
-        let mut error = error.into().of(self.current_id(schema), &self.file, self.line);
-        if error.origin.chain.is_empty() {
-            error.origin.chain.clone_from(&self.chain);
-        }
-        error
+        located(error.into(), self.current_id(schema), &self.file, self.line, &self.chain)
     }
+}
+
+fn located(error: BuildError, id: Id, file: &Arc<str>, line: usize, chain: &[Arc<str>]) -> BuildError {
+    let mut error = error.of(id, file, line);
+    if error.origin.chain.is_empty() {
+        error.origin.chain = chain.to_vec();
+    }
+    error
 }

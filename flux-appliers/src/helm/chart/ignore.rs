@@ -37,10 +37,8 @@ impl Rules {
             let (only_folders, rule) = rule.strip_suffix('/').map_or((false, rule), |rest| (true, rest));
             let whole = rule.contains('/');
             let rule = rule.strip_prefix('/').unwrap_or(rule);
-            let tail = match rule.contains(['[', '\\']) {
-                true => "",
-                false => rule.rsplit(['*', '?']).next().unwrap_or(rule),
-            };
+            let is_simple = !rule.contains(['[', '\\']);
+            let tail = rule.rsplit(['*', '?']).next().filter(|_| is_simple).unwrap_or_default();
             patterns.push(Pattern {
                 text: rule.chars().collect(),
                 tail: tail.to_owned(),

@@ -6,7 +6,7 @@ use flux_core::yaml::{Content, Node, Tag};
 
 use crate::kustomize::chart::HELM_GENERATED;
 use crate::kustomize::error::{BuildError, Cause};
-use crate::kustomize::fieldspec::{FieldSpec, Missing, each_field, each_field_of};
+use crate::kustomize::fieldspec::{FieldSpec, Missing, each_field, each_place, matching};
 use crate::kustomize::id::Gvk;
 use crate::kustomize::node::{self, field_text, text};
 use crate::kustomize::resmap::ResMap;
@@ -62,7 +62,7 @@ pub(in crate::kustomize) fn set_namespace(
     for resource in list.iter() {
         *ids.entry(resource.current_id(schema).key()).or_default() += 1;
     }
-    let places = namespace.places();
+    let own = own_field();
     for resource in list.iter_mut() {
         let generated = resource.annotation(HELM_GENERATED) == Some("true");
         if node::is_empty(&resource.node) || generated {
@@ -71,7 +71,7 @@ pub(in crate::kustomize) fn set_namespace(
         let id = resource.current_id(schema);
         let before = id.key();
         resource.remember(id);
-        namespace.set_in(resource, &places, schema).map_err(|cause| resource.error(cause, schema))?;
+        namespace.set_in(resource, &own, schema).map_err(|cause| resource.error(cause, schema))?;
         let after = resource.current_id(schema);
         if let Some(count) = ids.get_mut(&before) {
             *count -= 1;
@@ -86,45 +86,33 @@ pub(in crate::kustomize) fn set_namespace(
     Ok(())
 }
 
-/// The fields that hold a namespace.
-struct Places {
-    own: FieldSpec,
-    /// Besides, by whether the object is of the core group and whether it is a role binding.
-    others: [[Vec<FieldSpec>; 2]; 2],
+/// An object's own namespace.
+fn own_field() -> FieldSpec {
+    FieldSpec::new(Gvk::default(), "metadata/namespace", true)
 }
 
 impl Namespace<'_> {
     /// Sets the namespace of one object.
     pub(in crate::kustomize) fn apply(&self, resource: &mut Resource, schema: &Schema) -> Result<(), Cause> {
-        self.set_in(resource, &self.places(), schema)
+        self.set_in(resource, &own_field(), schema)
     }
 
-    fn places(&self) -> Places {
-        let specs = |core, binding| self.specs.iter().filter(|s| self.applies(s, core, binding)).cloned().collect();
-        Places {
-            own: FieldSpec::new(Gvk::default(), "metadata/namespace", true),
-            others: [[specs(false, false), specs(false, true)], [specs(true, false), specs(true, true)]],
-        }
-    }
-
-    fn set_in(&self, resource: &mut Resource, places: &Places, schema: &Schema) -> Result<(), Cause> {
+    /// As [`apply`](Self::apply), with [`own_field`] made beforehand.
+    fn set_in(&self, resource: &mut Resource, own: &FieldSpec, schema: &Schema) -> Result<(), Cause> {
         let core = resource.api_version() == "v1";
         let binding = matches!(resource.kind(), "RoleBinding" | "ClusterRoleBinding");
         let mut set = |field: &mut Node| self.set(field);
         if !schema.is_cluster_scoped(resource.api_version(), resource.kind()) {
-            each_field(&mut resource.node, &places.own, &Missing::Scalar(None), &mut set)?;
+            each_field(&mut resource.node, own, &Missing::Scalar(None), &mut set)?;
         }
         if binding {
             self.set_subjects(&mut resource.node)?;
         }
-        let [[plain, plain_binding], [core_plain, core_binding]] = &places.others;
-        let specs = match (core, binding) {
-            (false, false) => plain,
-            (false, true) => plain_binding,
-            (true, false) => core_plain,
-            (true, true) => core_binding,
-        };
-        each_field_of(&mut resource.node, specs, &Missing::Scalar(Some(Tag::Str)), &mut set)
+        let missing = Missing::Scalar(Some(Tag::Str));
+        matching(self.specs, &resource.node)
+            .into_iter()
+            .filter(|spec| self.applies(spec, core, binding))
+            .try_for_each(|spec| each_place(&mut resource.node, spec, &missing, &mut set))
             .map_err(|cause| Cause::transform(format!("namespace transformation failed: {cause}")))
     }
 

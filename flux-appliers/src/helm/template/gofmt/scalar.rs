@@ -233,21 +233,15 @@ fn numbers(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len().saturating_mul(4));
     out.push(b'[');
     for (i, byte) in bytes.iter().enumerate() {
-        let (hundreds, tens, ones) = (b'0' + byte / 100, b'0' + byte / 10 % 10, b'0' + byte % 10);
-        let text = [b' ', hundreds, tens, ones];
-        let digits = text
-            .get(if *byte >= 100 {
-                1..
-            } else if *byte >= 10 {
-                2..
-            } else {
-                3..
-            })
-            .unwrap_or_default();
         if i > 0 {
             out.push(b' ');
         }
-        out.extend_from_slice(digits);
+        let digit = |value: u8| b'0' + value % 10;
+        match byte {
+            0..10 => out.push(digit(*byte)),
+            10..100 => out.extend_from_slice(&[digit(byte / 10), digit(*byte)]),
+            100.. => out.extend_from_slice(&[digit(byte / 100), digit(byte / 10), digit(*byte)]),
+        }
     }
     out.push(b']');
 }
