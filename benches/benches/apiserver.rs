@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use flux_benches::deployment;
 use flux_core::cluster::{ApplyOptions, Cluster, ListOptions, WatchOptions};
 use flux_core::{Context, Gvk, Object};
 use flux_kube::apiserver::{ApiServer, Config, Workloads};
@@ -14,16 +15,6 @@ use tower::Service;
 /// No answer of the server in process is ever pending.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().unwrap()
-}
-
-fn deployment(name: &str, replicas: u64) -> Object {
-    Object::from_value(json!({"apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": name, "namespace": "default", "labels": {"app": name}},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}},
-            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [
-                {"name": "web", "image": "example.com/web:1", "ports": [{"containerPort": 80}],
-                 "env": [{"name": "A", "value": "1"}], "resources": {"limits": {"memory": "64Mi"}}}]}}}}))
-    .unwrap()
 }
 
 fn config_map(name: &str, value: u64) -> Object {

@@ -3,23 +3,13 @@
 //! `cargo bench -p flux-benches --bench apiserver_cpu -- [create|change|unchanged] [COUNT]`, also under callgrind.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
+use flux_benches::deployment;
 use flux_core::cluster::{ApplyOptions, Cluster};
 use flux_core::{Context, Object};
 use flux_kube::apiserver::{ApiServer, Config};
 use futures::FutureExt;
-use serde_json::json;
 
 const ROUNDS: usize = 15;
-
-fn deployment(name: &str, replicas: usize) -> Object {
-    Object::from_value(json!({"apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": name, "namespace": "default", "labels": {"app": name}},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}},
-            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [
-                {"name": "web", "image": "example.com/web:1", "ports": [{"containerPort": 80}],
-                 "env": [{"name": "A", "value": "1"}], "resources": {"limits": {"memory": "64Mi"}}}]}}}}))
-    .unwrap()
-}
 
 /// The time that this thread had a processor, in nanoseconds; `None` where that cannot be told.
 fn on_cpu() -> Option<u64> {
@@ -42,7 +32,7 @@ fn main() {
             let objects: Vec<Object> = (0..count)
                 .map(|i| match mode {
                     "create" => deployment(&format!("o-{round}-{i}"), 1),
-                    "change" => deployment("one", i + 1),
+                    "change" => deployment("one", i as u64 + 1),
                     _ => deployment("one", 0),
                 })
                 .collect();

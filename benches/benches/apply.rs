@@ -5,44 +5,11 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use flux_appliers::ssa::{Owner, ServerSideApplier};
-use flux_core::{Applier, Context, Inventory, Manifest, Manifests, Object, Origin};
+use flux_benches::small_services;
+use flux_core::{Applier, Context, Inventory, Manifests};
 use flux_kube::apiserver::{ApiServer, Config};
-use serde_json::json;
 
 const OBJECTS: usize = 1000;
-
-/// Half deployments and half config maps, as a repository of small services has them.
-fn manifests(image: &str) -> Manifests {
-    let manifest = |i: usize| {
-        let value = if i.is_multiple_of(2) {
-            json!({
-                "apiVersion": "apps/v1", "kind": "Deployment",
-                "metadata": {"name": format!("app-{i}"), "namespace": "default", "labels": {"app": format!("app-{i}")}},
-                "spec": {
-                    "replicas": 0, "selector": {"matchLabels": {"app": format!("app-{i}")}},
-                    "template": {
-                        "metadata": {"labels": {"app": format!("app-{i}")}},
-                        "spec": {"containers": [{
-                            "name": "app", "image": if i == 0 { image } else { "nginx:1.29" },
-                            "ports": [{"containerPort": 8080, "name": "http"}],
-                            "env": [{"name": "LOG", "value": "info"}, {"name": "REGION", "value": "eu"}],
-                            "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "64Mi"}},
-                        }]},
-                    },
-                },
-            })
-        } else {
-            json!({
-                "apiVersion": "v1", "kind": "ConfigMap",
-                "metadata": {"name": format!("config-{i}"), "namespace": "default"},
-                "data": {"config.yaml": "level: info\nregion: eu\n", "number": i.to_string()},
-            })
-        };
-        let object = Object::from_value(value).expect("the manifests of this bench are objects");
-        Manifest { object, origin: Origin::new("deploy/app.yaml", i) }
-    };
-    (0..OBJECTS).map(manifest).collect()
-}
 
 async fn run(applier: &ServerSideApplier, desired: &Manifests, owned: &Inventory) -> (Inventory, usize) {
     let cx = Context::background();
@@ -60,7 +27,7 @@ fn applier() -> ServerSideApplier {
 
 fn benches(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let (first, second) = (manifests("nginx:1.29"), manifests("nginx:1.30"));
+    let (first, second) = (small_services(OBJECTS, "nginx:1.29"), small_services(OBJECTS, "nginx:1.30"));
 
     criterion.bench_function("plan and apply 1,000 new objects", |bencher| {
         bencher.iter_custom(|iterations| {

@@ -4,40 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flux_appliers::ssa::{Owner, ServerSideApplier};
+use flux_benches::small_services;
 use flux_core::cluster::{ApplyOptions, Cluster};
-use flux_core::{Applier, Context, Inventory, Manifest, Manifests, Object, Origin};
+use flux_core::{Applier, Context, Inventory, Manifests};
 use flux_kube::apiserver::ApiServer;
-use serde_json::json;
-
-/// Half deployments and half config maps.
-fn manifests(count: usize) -> Manifests {
-    let manifest = |i: usize| {
-        let value = if i.is_multiple_of(2) {
-            json!({
-                "apiVersion": "apps/v1", "kind": "Deployment",
-                "metadata": {"name": format!("app-{i}"), "namespace": "default", "labels": {"app": format!("app-{i}")}},
-                "spec": {
-                    "replicas": 0, "selector": {"matchLabels": {"app": format!("app-{i}")}},
-                    "template": {
-                        "metadata": {"labels": {"app": format!("app-{i}")}},
-                        "spec": {"containers": [{
-                            "name": "app", "image": "nginx:1.29", "ports": [{"containerPort": 8080, "name": "http"}],
-                            "env": [{"name": "LOG", "value": "info"}, {"name": "REGION", "value": "eu"}],
-                            "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "64Mi"}},
-                        }]},
-                    },
-                },
-            })
-        } else {
-            json!({
-                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("config-{i}"), "namespace": "default"},
-                "data": {"config.yaml": "level: info\nregion: eu\n", "number": i.to_string()},
-            })
-        };
-        Manifest { object: Object::from_value(value).expect("an object"), origin: Origin::new("app.yaml", i + 1) }
-    };
-    (0..count).map(manifest).collect()
-}
 
 /// Plan and apply of so many new objects: how long, and how many requests.
 async fn ours(manifests: &Manifests) -> (Duration, u64) {
@@ -69,7 +39,7 @@ async fn raw(manifests: &Manifests) -> (Duration, u64) {
 }
 
 pub(crate) async fn compare(count: usize) {
-    let manifests = manifests(count);
+    let manifests = small_services(count, "nginx:1.29");
     let rate = |(took, requests): (Duration, u64)| requests as f64 / took.as_secs_f64();
     let (mut ours_best, mut raw_best) = (0.0_f64, 0.0_f64);
     for _ in 0..5 {
