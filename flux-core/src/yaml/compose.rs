@@ -78,7 +78,7 @@ impl<'t> Composer<'t> {
 
     /// The root of the next document.
     pub(super) fn next_document(&mut self) -> Result<Option<Node>, YamlError> {
-        let mut tree = Tree { open: Vec::new(), depth: self.limits.depth };
+        let mut tree = Tree { open: Vec::new(), nodes: Vec::new(), depth: self.limits.depth };
         // The anchor of each open collection and where it starts on the tape.
         let mut anchored: Vec<Option<(Cow<'t, str>, usize)>> = Vec::new();
         while let Some((event, at)) = self.events.next()? {
@@ -106,14 +106,14 @@ impl<'t> Composer<'t> {
                     anchored.push(self.open(anchor));
                     self.record(|| Recorded::SequenceStart(flow), at);
                     self.built += 1;
-                    tree.open(Content::Sequence(Vec::new()), flow, at)?;
+                    tree.open(Kind::Sequence, flow, at)?;
                     None
                 }
                 Event::MappingStart(anchor, flow) => {
                     anchored.push(self.open(anchor));
                     self.record(|| Recorded::MappingStart(flow), at);
                     self.built += 1;
-                    tree.open(Content::Mapping(Vec::new()), flow, at)?;
+                    tree.open(Kind::Mapping, flow, at)?;
                     None
                 }
                 Event::End => {
@@ -205,8 +205,8 @@ impl<'t> Composer<'t> {
                     }
                     done = tree.add(Node { content: Content::Scalar(scalar), line: at.0, column: at.1, flow: false });
                 }
-                Recorded::SequenceStart(flow) => tree.open(Content::Sequence(Vec::new()), flow, at)?,
-                Recorded::MappingStart(flow) => tree.open(Content::Mapping(Vec::new()), flow, at)?,
+                Recorded::SequenceStart(flow) => tree.open(Kind::Sequence, flow, at)?,
+                Recorded::MappingStart(flow) => tree.open(Kind::Mapping, flow, at)?,
                 Recorded::End => done = tree.close(),
             }
         }
@@ -214,38 +214,60 @@ impl<'t> Composer<'t> {
     }
 }
 
-/// The collections that are open, outermost first.
+/// The collections that are open, outermost first, and the nodes that are finished in them.
 struct Tree {
-    open: Vec<(Node, Option<Node>)>,
+    open: Vec<Open>,
+    /// Those of the innermost collection are last. They move once it is complete, so that it takes no more than it needs.
+    nodes: Vec<Node>,
     depth: usize,
 }
 
+struct Open {
+    kind: Kind,
+    flow: bool,
+    at: Position,
+    /// Where its nodes start.
+    start: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Sequence,
+    Mapping,
+}
+
 impl Tree {
-    fn open(&mut self, content: Content, flow: bool, at: Position) -> Result<(), YamlError> {
+    fn open(&mut self, kind: Kind, flow: bool, at: Position) -> Result<(), YamlError> {
         if self.open.len() >= self.depth {
             return Err(YamlError::new(at, YamlCause::Limit { what: "levels of nesting", limit: self.depth }));
         }
-        self.open.push((Node { content, line: at.0, column: at.1, flow }, None));
+        self.open.push(Open { kind, flow, at, start: self.nodes.len() });
         Ok(())
     }
 
     /// Ends the innermost collection; gives it back where it is the root.
     fn close(&mut self) -> Option<Node> {
-        let (node, _) = self.open.pop()?;
-        self.add(node)
+        let Open { kind, flow, at, start } = self.open.pop()?;
+        let content = match kind {
+            Kind::Sequence => Content::Sequence(self.nodes.drain(start..).collect()),
+            Kind::Mapping => {
+                let mut nodes = self.nodes.drain(start..);
+                let mut entries = Vec::with_capacity(nodes.len() / 2);
+                while let (Some(key), Some(value)) = (nodes.next(), nodes.next()) {
+                    entries.push((key, value));
+                }
+                Content::Mapping(entries)
+            }
+        };
+        self.add(Node { content, line: at.0, column: at.1, flow })
     }
 
     /// Adds a finished node to the innermost collection; gives it back where there is none.
     fn add(&mut self, node: Node) -> Option<Node> {
-        let Some((parent, key)) = self.open.last_mut() else { return Some(node) };
-        match &mut parent.content {
-            Content::Sequence(items) => items.push(node),
-            Content::Mapping(entries) => match key.take() {
-                None => *key = Some(node),
-                Some(key) => entries.push((key, node)),
-            },
-            Content::Scalar(_) => {}
+        if self.open.is_empty() {
+            return Some(node);
         }
+        self.nodes.push(node);
         None
     }
 }

@@ -1,5 +1,6 @@
 //! Numbers, booleans and text under a verb, padded. Each gives nothing if the verb is not for its type.
 
+use super::float::zero_padded;
 use super::format::Flags;
 use super::{can_backquote, format_float, hex_float, is_printable, quote, quote_ascii, quote_rune};
 
@@ -84,7 +85,8 @@ pub(super) fn integer(out: &mut Vec<u8>, flags: &Flags, verb: char, value: i128,
         }
         'U' => {
             let code = value as u64;
-            let mut text = format!("U+{code:0width$X}", width = flags.precision.unwrap_or(4).max(4));
+            let digits = zero_padded(&format!("{code:X}"), flags.precision.unwrap_or(4).max(4));
+            let mut text = format!("U+{digits}");
             let c = u32::try_from(code).ok().and_then(char::from_u32);
             if let Some(c) = c.filter(|c| flags.sharp && is_printable(*c)) {
                 text += &format!(" '{c}'");
@@ -104,7 +106,7 @@ pub(super) fn integer(out: &mut Vec<u8>, flags: &Flags, verb: char, value: i128,
         (None, Some(width)) if flags.zero && !flags.minus => width.saturating_sub(sign.len()),
         _ => 0,
     };
-    let digits = format!("{digits:0>wanted$}");
+    let digits = zero_padded(&digits, wanted);
     // The zero of an octal number may be there already.
     let prefix = if verb == 'o' && digits.starts_with('0') { "" } else { prefix };
     pad_with(out, flags, format!("{sign}{prefix}{digits}").as_bytes(), b' ');
@@ -140,7 +142,8 @@ pub(super) fn float(out: &mut Vec<u8>, flags: &Flags, verb: char, value: f64) ->
     match flags.width {
         Some(width) if flags.zero && !flags.minus => {
             let width = width.saturating_sub(sign.len());
-            out.extend_from_slice(format!("{sign}{text:0>width$}").as_bytes());
+            out.extend_from_slice(sign.as_bytes());
+            out.extend_from_slice(zero_padded(&text, width).as_bytes());
         }
         _ => pad(out, flags, format!("{sign}{text}").as_bytes()),
     }
