@@ -73,10 +73,8 @@ fn ports(path: Path<'_>, c: &Value, errors: &mut Errors) {
         if !name.is_empty() {
             let wrong = errors.len();
             port_name(path.child("name"), name, errors);
-            if errors.len() == wrong {
-                if !seen.insert(name) {
-                    errors.push(FieldError::duplicate(path.child("name"), &name.into()));
-                }
+            if errors.len() == wrong && !seen.insert(name) {
+                errors.push(FieldError::duplicate(path.child("name"), &name.into()));
             }
         }
         match port.get("containerPort").and_then(Value::as_i64).unwrap_or(0) {
