@@ -73,7 +73,7 @@ impl<'t> Composer<'t> {
             self.events = start;
         }
         let Some(node) = self.next_document()? else { return Ok(None) };
-        Ok(Some((node.to_value(dialect)?, node.line)))
+        Ok(Some((node.to_value(dialect)?, node.at().0)))
     }
 
     /// The root of the next document.
@@ -95,12 +95,17 @@ impl<'t> Composer<'t> {
                     alias => alias?,
                 },
                 Event::Scalar { anchor, tag, text, style } => {
-                    let scalar = Scalar { text: text.into_owned(), tag, style };
+                    let scalar = Scalar { text: text.into(), tag, style };
                     let anchor = self.open(anchor);
                     self.record(|| Recorded::Scalar(scalar.clone()), at);
                     self.close(anchor);
                     self.built += 1;
-                    tree.add(Node { content: Content::Scalar(scalar), line: at.0, column: at.1, flow: false })
+                    tree.add(Node {
+                        content: Content::Scalar(scalar),
+                        line: place(at.0),
+                        column: place(at.1),
+                        flow: false,
+                    })
                 }
                 Event::SequenceStart(anchor, flow) => {
                     anchored.push(self.open(anchor));
@@ -203,7 +208,12 @@ impl<'t> Composer<'t> {
                         let cause = YamlCause::Limit { what: "bytes of aliased text", limit: self.limits.bytes };
                         return Err(YamlError::new(at, cause));
                     }
-                    done = tree.add(Node { content: Content::Scalar(scalar), line: at.0, column: at.1, flow: false });
+                    done = tree.add(Node {
+                        content: Content::Scalar(scalar),
+                        line: place(at.0),
+                        column: place(at.1),
+                        flow: false,
+                    });
                 }
                 Recorded::SequenceStart(flow) => tree.open(Kind::Sequence, flow, at)?,
                 Recorded::MappingStart(flow) => tree.open(Kind::Mapping, flow, at)?,
@@ -259,7 +269,7 @@ impl Tree {
                 Content::Mapping(entries)
             }
         };
-        self.add(Node { content, line: at.0, column: at.1, flow })
+        self.add(Node { content, line: place(at.0), column: place(at.1), flow })
     }
 
     /// Adds a finished node to the innermost collection; gives it back where there is none.
@@ -270,6 +280,11 @@ impl Tree {
         self.nodes.push(node);
         None
     }
+}
+
+/// A line or column as nodes keep it; no text that is read is longer than 4 GiB.
+fn place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// Go's budget: aliases may make up nearly all of a small document, and a tenth of one of four million nodes.

@@ -231,20 +231,42 @@ fn hexadecimal(out: &mut Vec<u8>, flags: &Flags, verb: char, bytes: &[u8]) {
     pad(out, flags, text.as_bytes());
 }
 
-/// Bytes as a list of numbers. Charts print all their files so, where they take the context for a name.
+/// Every byte as a number and a space, and how long that is.
+const NUMBERS: [([u8; 4], u8); 256] = {
+    let mut all = [([b' '; 4], 0); 256];
+    let mut value = 0;
+    while value < 256 {
+        let (hundreds, tens, ones) =
+            (b'0' + (value / 100) as u8, b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8);
+        all[value] = match value {
+            0..10 => ([ones, b' ', b' ', b' '], 2),
+            10..100 => ([tens, ones, b' ', b' '], 3),
+            _ => ([hundreds, tens, ones, b' '], 4),
+        };
+        value += 1;
+    }
+    all
+};
+
+/// Bytes as a list of numbers. Charts print all their files so, again and again, where they take the context for a name.
 fn numbers(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.reserve(bytes.len().saturating_mul(4));
+    out.reserve(bytes.len().saturating_mul(4) + 2);
     out.push(b'[');
-    for (i, byte) in bytes.iter().enumerate() {
-        if i > 0 {
-            out.push(b' ');
+    for chunk in bytes.chunks(16) {
+        let (mut text, mut end) = ([0; 64], 0);
+        for byte in chunk {
+            let (number, length) = NUMBERS[usize::from(*byte)];
+            // Room for all four, always.
+            if let Some(place) = text.get_mut(end..end + 4) {
+                place.copy_from_slice(&number);
+            }
+            end += usize::from(length);
         }
-        let digit = |value: u8| b'0' + value % 10;
-        match byte {
-            0..10 => out.push(digit(*byte)),
-            10..100 => out.extend_from_slice(&[digit(byte / 10), digit(*byte)]),
-            100.. => out.extend_from_slice(&[digit(byte / 100), digit(byte / 10), digit(*byte)]),
-        }
+        out.extend_from_slice(&text[..end.min(64)]);
+    }
+    // The last space.
+    if !bytes.is_empty() {
+        out.pop();
     }
     out.push(b']');
 }
