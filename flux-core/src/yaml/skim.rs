@@ -31,7 +31,7 @@ pub(super) fn heads(text: &str, wanted: Wanted<'_>, depth: usize) -> Option<Stri
             if let Some(from) = field.take() {
                 out.push_str(&text[from..start]);
             }
-            if !is_text_key(key) {
+            if line.starts_with(['"', '\'']) || !is_text_key(key) {
                 return None;
             }
             field = wanted(key).then_some(start);
@@ -41,7 +41,8 @@ pub(super) fn heads(text: &str, wanted: Wanted<'_>, depth: usize) -> Option<Stri
     if let Some(from) = field {
         out.push_str(&text[from..]);
     }
-    (!outline.blocks.is_empty()).then_some(out)
+    let is_open = matches!(outline.last, Last::Quoted { .. });
+    (!outline.blocks.is_empty() && !is_open).then_some(out)
 }
 
 /// A collection that is open, by the column of its entries.
@@ -60,6 +61,8 @@ enum Last {
     Open(usize),
     /// A plain scalar, which goes on in lines that are further in than its block.
     Plain(usize),
+    /// An open quote, whose text goes on in lines that are further in than its block.
+    Quoted { quote: u8, parent: usize },
     /// A block of text below this column, with its indentation once it is known, and the longest blank line before.
     Literal { parent: usize, column: Option<usize>, blank: usize },
 }
@@ -82,6 +85,16 @@ impl Outline {
         if content.is_empty() {
             return Some(false);
         }
+        if let Last::Quoted { quote, parent } = self.last {
+            if column <= parent {
+                return None;
+            }
+            if let Some(end) = quote_end(content, quote)? {
+                is_comment(&content[end..]).then_some(())?;
+                self.last = Last::Done;
+            }
+            return Some(false);
+        }
         if content.starts_with('#') {
             // A comment ends a plain scalar.
             if matches!(self.last, Last::Plain(_)) {
@@ -98,13 +111,18 @@ impl Outline {
         if let Last::Plain(parent) = self.last
             && column > parent
         {
-            return is_plain_text(content).then_some(false);
+            let (text, comment) = without_comment(content);
+            if comment {
+                self.last = Last::Done;
+            }
+            return is_plain_text(text).then_some(false);
         }
         while self.blocks.last().is_some_and(|block| block.column > column) {
             self.blocks.pop();
         }
+        let is_root = column == 0 && !content.starts_with('-');
         self.entry(content, column)?;
-        Some(column == 0 && !content.starts_with('-'))
+        Some(is_root)
     }
 
     /// Whether a line is part of a block of text; `None` where that is hard to say.
@@ -135,6 +153,14 @@ impl Outline {
     /// Takes an entry of a collection, with what is on its line.
     fn entry(&mut self, mut content: &str, mut column: usize) -> Option<()> {
         let mut is_new = self.place(content, column)?;
+        // A value on a line of its own.
+        if is_new
+            && !is_dash(content)
+            && split_key(content).is_none()
+            && let Some(block) = self.blocks.last().copied()
+        {
+            return self.value(content, block.column);
+        }
         loop {
             if is_new {
                 if self.blocks.len() + 2 >= self.depth {
@@ -175,18 +201,30 @@ impl Outline {
         }
     }
 
-    /// Takes the value that follows a key or a dash on its line.
+    /// Takes a value, or what of it is on its line.
     fn value(&mut self, value: &str, column: usize) -> Option<()> {
         self.last = match value.bytes().next() {
-            None => Last::Open(self.blocks.len()),
-            Some(b'"' | b'\'') => is_quoted(value).then_some(Last::Done)?,
+            None | Some(b'#') => Last::Open(self.blocks.len()),
+            Some(quote @ (b'"' | b'\'')) => match quote_end(&value[1..], quote)? {
+                Some(end) => is_comment(&value[1 + end..]).then_some(Last::Done)?,
+                None => Last::Quoted { quote, parent: column },
+            },
             Some(b'|' | b'>') => matches!(&value[1..], "" | "-" | "+").then_some(Last::Literal {
                 parent: column,
                 column: None,
                 blank: 0,
             })?,
-            Some(b'[' | b'{') => is_flow(value).then_some(Last::Done)?,
-            Some(_) => is_plain(value).then_some(Last::Plain(column))?,
+            Some(b'[' | b'{') => is_comment(flow_rest(value)?).then_some(Last::Done)?,
+            Some(_) => match without_comment(value) {
+                (text, comment) if is_plain(text) => {
+                    if comment {
+                        Last::Done
+                    } else {
+                        Last::Plain(column)
+                    }
+                }
+                _ => return None,
+            },
         };
         Some(())
     }
@@ -198,13 +236,21 @@ fn is_dash(content: &str) -> bool {
 
 /// The key that a line starts with, and what follows its colon.
 fn split_key(content: &str) -> Option<(&str, &str)> {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'$');
-    let end = content.bytes().position(|byte| !is_part(&byte))?;
-    let (key, rest) = content.split_at(end);
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'$');
+    let quote = content.bytes().next().filter(|first| matches!(first, b'"' | b'\''));
+    let inner = &content[usize::from(quote.is_some())..];
+    let end = inner.bytes().position(|byte| !is_part(byte))?;
+    let (key, rest) = inner.split_at(end);
+    let rest = match quote {
+        Some(quote) => rest.strip_prefix(char::from(quote))?,
+        None => rest,
+    };
     let value = rest.strip_prefix(':').filter(|value| value.is_empty() || value.starts_with(' '))?;
-    let is_key = !key.is_empty() && !key.starts_with('-') && key.len() <= MAX_KEY;
-    let is_key =
-        is_key && (is_surely_text(key) || key_name(Cow::Borrowed(key), None, Style::Plain, Dialect::Lax).is_ok());
+    let is_key = !key.is_empty() && key.len() <= MAX_KEY && (quote.is_some() || !key.starts_with('-'));
+    let is_key = is_key
+        && (quote.is_some()
+            || is_surely_text(key)
+            || key_name(Cow::Borrowed(key), None, Style::Plain, Dialect::Lax).is_ok());
     is_key.then_some((key, value))
 }
 
@@ -214,35 +260,73 @@ fn is_text_key(key: &str) -> bool {
         || key_name(Cow::Borrowed(key), None, Style::Plain, Dialect::Lax).is_ok_and(|(_, name)| name == key)
 }
 
-/// Quotes that end where the line does, with nothing in them that needs a second look.
-fn is_quoted(value: &str) -> bool {
-    let quote = value.as_bytes()[0];
-    let inner = value.as_bytes().get(1..value.len().max(2) - 1).unwrap_or_default();
-    value.len() > 1 && value.as_bytes().last() == Some(&quote) && !inner.iter().any(|b| *b == quote || *b == b'\\')
+/// Where a quote that is open at the start of a text has its end: behind the closing quote, or not on this line. `None` where
+/// an escape needs a second look.
+fn quote_end(text: &str, quote: u8) -> Option<Option<usize>> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|b| *b == quote || *b == b'\\')) {
+        at += found;
+        let next = bytes.get(at + 1);
+        at += match (bytes[at], quote) {
+            (b'\\', b'"') => match next {
+                Some(b'"' | b'\\' | b'n' | b't' | b'r' | b'/') => 2,
+                None => return Some(None),
+                Some(_) => return None,
+            },
+            (b'\\', _) => 1,
+            (b'\'', _) if next == Some(&b'\'') => 2,
+            _ => return Some(Some(at + 1)),
+        };
+    }
+    Some(None)
 }
 
-/// Brackets around nothing, or around a list of words.
-fn is_flow(value: &str) -> bool {
-    if value == "{}" {
-        return true;
+/// Nothing, or a comment.
+fn is_comment(rest: &str) -> bool {
+    let text = rest.trim_start_matches(' ');
+    text.is_empty() || (text.len() < rest.len() && text.starts_with('#'))
+}
+
+/// What follows a list of words and quotes in brackets, or an empty map.
+fn flow_rest(value: &str) -> Option<&str> {
+    if let Some(rest) = value.strip_prefix("{}") {
+        return Some(rest);
     }
-    let Some(inner) = value.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) else { return false };
-    inner.is_empty()
-        || inner.split(", ").all(|item| {
-            let is_word = |word: &str| {
-                word.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
-                    && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/'))
-            };
-            let quoted = item.len() > 2 && item.starts_with(['"', '\'']) && is_quoted(item);
-            is_word(if quoted { &item[1..item.len() - 1] } else { item })
-        })
+    let mut rest = value.strip_prefix('[')?.trim_start_matches(' ');
+    if let Some(rest) = rest.strip_prefix(']') {
+        return Some(rest);
+    }
+    loop {
+        let length = match rest.bytes().next()? {
+            quote @ (b'"' | b'\'') => 1 + quote_end(&rest[1..], quote)??,
+            first if first.is_ascii_alphabetic() => {
+                let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/');
+                rest.bytes().position(|b| !is_part(b))?
+            }
+            _ => return None,
+        };
+        rest = rest[length..].trim_start_matches(' ');
+        if let Some(rest) = rest.strip_prefix(']') {
+            return Some(rest);
+        }
+        rest = rest.strip_prefix(", ")?.trim_start_matches(' ');
+    }
+}
+
+/// The text of a plain scalar without the comment that ends it, and whether there was one.
+fn without_comment(text: &str) -> (&str, bool) {
+    match text.find(" #") {
+        Some(at) => (text[..at].trim_end_matches(' '), true),
+        None => (text, false),
+    }
 }
 
 /// A plain scalar, as far as it is on the line it starts on.
 fn is_plain(value: &str) -> bool {
     let mut bytes = value.bytes();
     let starts = match bytes.next() {
-        Some(b'-') => bytes.next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'-'),
+        Some(b'-' | b':') => bytes.next().is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')),
         Some(first) => first.is_ascii_alphanumeric() || !first.is_ascii() || b"/._$(^+=~;\\".contains(&first),
         None => false,
     };
@@ -254,8 +338,10 @@ fn is_plain(value: &str) -> bool {
 /// Nothing in it ends a plain scalar or makes it a key.
 fn is_plain_text(value: &str) -> bool {
     let bytes = value.as_bytes();
-    let is_odd = |pair: &[u8]| matches!(pair, b": " | b" #");
-    !bytes.windows(2).any(is_odd) && bytes.last() != Some(&b':') && !is_dash(value) && bytes.first() != Some(&b'?')
+    !value.contains(": ")
+        && bytes.last().is_some_and(|last| *last != b':')
+        && !is_dash(value)
+        && bytes.first() != Some(&b'?')
 }
 
 #[cfg(test)]
@@ -275,7 +361,7 @@ mod tests {
     #[test]
     fn plain_documents_are_taken() {
         let text = "---\n# a comment\napiVersion: v1\nkind: List\nmetadata:\n  name: a\n  labels: {}\nspec:\n- a: 1\n  b:\n  - - x\n    - 'y z'\n  \
-                    - |-\n      text: {\n\n     more\n  c: a plain\n    text: goes\n- --flag=1\n- verbs: [get, \"list\"]\n  d: \"q\"\n  e:\nstatus: {}\nkind: Last\n"
+                    - |-\n      text: {\n\n     more\n  c: a plain\n    text: goes\n- --flag=1\n- verbs: [ get, \"li, st\" ] # c\n  \"q/k\": 'it''s\n\n    long'\n  v: \"a \\\"b\\\" \\\n     c\"\n  w:\n    {}\n  x:\n    y\n    z # end\n  d: \"q\"\n  e:\nstatus: {}\nkind: Last\n"
             .replace("text: goes", "text goes")
             .replace("     more", "      more");
         assert_eq!(
@@ -292,9 +378,18 @@ mod tests {
             "spec: &a 1\n",
             "spec: *a\n",
             "spec: {a: b}\n",
+            "spec: [a b]\n",
+            "spec: [a,\n  b]\n",
+            "spec: [a]b\n",
+            "spec: []#\n",
+            "spec: 'a\nb'\n",
+            "spec: 'a\n  b' c\n",
+            "spec: 'a\n",
+            "spec: \"\\x41\"\n",
+            "'spec': a\n",
+            "spec: {} {}\n",
+            "spec: a #b\n  c\n",
             "spec: [a, b: c]\n",
-            "spec: \"a\n  b\"\n",
-            "spec: \"a\\n\"\n",
             "spec: a: b\n",
             "spec: a\n  b: c\n",
             "spec:\n  a: 1\n b: 2\n",
@@ -312,7 +407,6 @@ mod tests {
             "spec:\tb\n",
             "spec: a\u{2028}b\n",
             "spec: a # b\n  c\n",
-            "spec:\n  a\n",
         ] {
             assert_eq!(skimmed(text), None, "{text:?}");
         }
