@@ -7,6 +7,7 @@
 //! | [`git`] | a Git repository | `git` |
 //! | [`helm`] | a chart in a Helm repository | `helm` |
 //! | [`oci`] | an artifact in an OCI registry | `oci` |
+//! | [`bucket`] | the objects of a bucket | `bucket` |
 //!
 //! Every one implements [`Source`](flux_core::Source) and behaves as the [`contract`] says; a source of a host's own can
 //! be held against it with the feature `contract`. What a source leaves out of its artifact is said by [`ignore`] rules.
@@ -14,6 +15,8 @@
 
 #[cfg(any(feature = "helm", feature = "oci", feature = "store"))]
 mod archive;
+#[cfg(feature = "bucket")]
+pub mod bucket;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod dir;

@@ -4,6 +4,8 @@
 
 pub(crate) mod archive;
 pub(crate) mod http;
+#[cfg(all(feature = "bucket", feature = "oci"))]
+pub(crate) mod moto;
 #[cfg(feature = "oci")]
 pub(crate) mod registry;
 #[cfg(feature = "ssh")]
