@@ -25,6 +25,10 @@ pub mod git;
 #[cfg(feature = "helm")]
 pub mod helm;
 #[cfg(feature = "http")]
+#[cfg_attr(
+    not(any(feature = "git", feature = "helm", feature = "oci")),
+    allow(dead_code, reason = "buckets have a client that sends by itself")
+)]
 mod http;
 pub mod ignore;
 mod listing;
