@@ -11,7 +11,7 @@
 //!
 //! Every one implements [`Source`](flux_core::Source) and behaves as the [`contract`] says; a source of a host's own can
 //! be held against it with the feature `contract`. What a source leaves out of its artifact is said by [`ignore`] rules.
-//! Artifacts are kept on disk for others by the `store` (feature `store`).
+//! Artifacts are kept on disk for others by the `store` (feature `store`), and served over HTTP (feature `serve`).
 
 #[cfg(any(feature = "helm", feature = "oci", feature = "store"))]
 mod archive;

@@ -26,6 +26,8 @@ use crate::http::{Credentials, Http, Proxy, Request, Settings, Tls, bounded};
 use crate::listing::{Found, Kind};
 use index::{ChartVersion, Index};
 
+#[cfg(feature = "store")]
+pub(crate) use build::archive;
 pub use build::{BuiltChartSource, BuiltChartSourceBuilder, ChartRepository, ReconcileStrategy, package};
 
 /// What an index and a chart may hold.

@@ -400,6 +400,11 @@ impl fmt::Debug for BuiltChartSourceBuilder {
 /// # Errors
 /// In words: a tree that is no chart.
 pub fn package(chart: &Tree) -> Result<Bytes, String> {
+    archive(chart).map(|(_, data)| data)
+}
+
+/// The name of a chart and its archive.
+pub(crate) fn archive(chart: &Tree) -> Result<(String, Bytes), String> {
     let metadata = Metadata::read(chart, "")?;
     let mut builder = TreeBuilder::with_limits(flux_core::tree::TreeLimits {
         path_bytes: usize::MAX,
@@ -411,5 +416,5 @@ pub fn package(chart: &Tree) -> Result<Bytes, String> {
         }
     }
     let archive = write_tar(&builder.build()).and_then(|tar| gzip(&tar)).map_err(|error| error.to_string())?;
-    Ok(archive.into())
+    Ok((metadata.name, archive.into()))
 }
