@@ -7,13 +7,16 @@
 //! | [`git`] | a Git repository | `git` |
 //! | [`helm`] | a chart in a Helm repository | `helm` |
 //! | [`oci`] | an artifact in an OCI registry | `oci` |
+//! | [`bucket`] | the objects of a bucket | `bucket` |
 //!
 //! Every one implements [`Source`](flux_core::Source) and behaves as the [`contract`] says; a source of a host's own can
 //! be held against it with the feature `contract`. What a source leaves out of its artifact is said by [`ignore`] rules.
-//! Artifacts are kept on disk for others by the `store` (feature `store`).
+//! Artifacts are kept on disk for others by the `store` (feature `store`), and served over HTTP (feature `serve`).
 
 #[cfg(any(feature = "helm", feature = "oci", feature = "store"))]
 mod archive;
+#[cfg(feature = "bucket")]
+pub mod bucket;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod dir;
@@ -22,6 +25,10 @@ pub mod git;
 #[cfg(feature = "helm")]
 pub mod helm;
 #[cfg(feature = "http")]
+#[cfg_attr(
+    not(any(feature = "git", feature = "helm", feature = "oci")),
+    allow(dead_code, reason = "buckets have a client that sends by itself")
+)]
 mod http;
 pub mod ignore;
 mod listing;

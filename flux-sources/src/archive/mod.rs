@@ -2,10 +2,10 @@
 
 #[cfg(any(feature = "helm", feature = "oci", all(test, feature = "store")))]
 mod read;
-#[cfg(any(feature = "oci", feature = "store"))]
+#[cfg(any(feature = "helm", feature = "oci", feature = "store"))]
 mod write;
 
 #[cfg(any(feature = "helm", feature = "oci", all(test, feature = "store")))]
 pub(crate) use read::read_tar_gz;
-#[cfg(any(feature = "oci", feature = "store"))]
+#[cfg(any(feature = "helm", feature = "oci", feature = "store"))]
 pub(crate) use write::{gzip, write_tar};

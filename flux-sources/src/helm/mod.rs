@@ -2,8 +2,10 @@
 //!
 //! The index is asked for with the ETag it had last, so that an unchanged one costs one request and no bytes, and of a
 //! changed one only the part about the wanted chart is read. A chart is held against the digest in the index and unpacked
-//! into a [`Tree`] whose root is the chart's own directory.
+//! into a [`Tree`] whose root is the chart's own directory. [`BuiltChartSource`] makes charts of directories in other
+//! sources, and gives charts other values.
 
+mod build;
 mod index;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,10 @@ use crate::archive::read_tar_gz;
 use crate::http::{Credentials, Http, Proxy, Request, Settings, Tls, bounded};
 use crate::listing::{Found, Kind};
 use index::{ChartVersion, Index};
+
+#[cfg(feature = "store")]
+pub(crate) use build::archive;
+pub use build::{BuiltChartSource, BuiltChartSourceBuilder, ChartRepository, ReconcileStrategy, package};
 
 /// What an index and a chart may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

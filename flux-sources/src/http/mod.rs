@@ -42,6 +42,36 @@ pub(crate) struct Settings {
     pub(crate) proxy: Option<Proxy>,
 }
 
+impl Settings {
+    /// A client for a library that sends by itself. It follows no redirect.
+    ///
+    /// # Errors
+    /// In words: certificates that cannot be used.
+    #[cfg(feature = "bucket")]
+    pub(crate) fn client(&self) -> Result<Client, String> {
+        set_up(self.client_with(self.tls.client_config()?)?)
+    }
+
+    fn client_with(&self, tls: rustls::ClientConfig) -> Result<reqwest::ClientBuilder, String> {
+        let builder = Client::builder()
+            .tls_backend_preconfigured(tls)
+            // The environment is not read.
+            .no_proxy()
+            .user_agent(concat!("flux-rs/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            .redirect(reqwest::redirect::Policy::none());
+        Ok(match &self.proxy {
+            Some(proxy) => builder.proxy(proxy.for_client()?),
+            None => builder,
+        })
+    }
+}
+
+fn set_up(builder: reqwest::ClientBuilder) -> Result<Client, String> {
+    builder.build().map_err(|error| format!("the HTTP client cannot be set up: {error}"))
+}
+
 /// An HTTP client for one server and the places that it redirects to. Nothing is set up before the first request. A clone
 /// shares its connections.
 #[derive(Clone)]
@@ -233,20 +263,11 @@ impl Http {
         let client = slot.get_or_init(|| {
             let tls = &inner.settings.tls;
             let tls = if ours { tls.client_config() } else { tls.anonymous_config() }?;
-            let mut builder = Client::builder()
-                .tls_backend_preconfigured(tls)
-                // The environment is not read.
-                .no_proxy()
-                .user_agent(concat!("flux-rs/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(CONNECT)
-                .read_timeout(SILENCE)
-                .redirect(reqwest::redirect::Policy::none());
-            match &inner.settings.proxy {
-                Some(proxy) => builder = builder.proxy(proxy.for_client()?),
-                None if ours => {}
-                None => builder = builder.dns_resolver(redirect::Outside { from_loopback }),
+            let mut builder = inner.settings.client_with(tls)?;
+            if inner.settings.proxy.is_none() && !ours {
+                builder = builder.dns_resolver(redirect::Outside { from_loopback });
             }
-            builder.build().map_err(|error| format!("the HTTP client cannot be set up: {error}"))
+            set_up(builder)
         });
         client.as_ref().map_err(Clone::clone)
     }

@@ -2,18 +2,31 @@
 //!
 //! An artifact lies at `<kind>/<namespace>/<name>/<file>` as a `.tar.gz` whose bytes follow from its content alone, so
 //! that its digest says whether anything changed. A file appears whole or not at all, and is held against its digest
-//! whenever it is read. Of old files some are kept for consumers that are still at them.
+//! whenever it is read. Of old files some are kept for consumers that are still at them. What was stored is recorded beside
+//! each file, so that a store that is opened again knows what it holds.
+//!
+//! With the feature `serve` the store is served over HTTP; see [`serve`].
+
+mod record;
+#[cfg(feature = "serve")]
+pub mod serve;
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use flux_core::digest::Hasher;
 use flux_core::{Artifact, Digest, Revision};
 use serde::{Deserialize, Serialize};
 
 use crate::archive::{gzip, write_tar};
+
+/// How many files of an owner are looked at in one collection.
+const WALKED: usize = 1000;
+/// How a file begins that is not whole yet.
+const UNFINISHED: &str = ".new-";
 
 /// How long files that are no longer current are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +35,26 @@ pub struct Retention {
     pub ttl: Duration,
     /// As many are kept at most, the current one included: `--artifact-retention-records`.
     pub records: usize,
+}
+
+impl Stored {
+    /// Where the artifact is for consumers, below the address of the server: `status.artifact.url`. An address without
+    /// `http://` or `https://` is one of plain HTTP.
+    ///
+    /// ```
+    /// use flux_core::{Digest, Revision};
+    /// let stored = flux_sources::store::Stored {
+    ///     path: "bucket/apps/b/00ff.tar.gz".into(),
+    ///     revision: Revision::new("sha256:00ff"),
+    ///     digest: Digest::sha256(b""),
+    ///     size: 0,
+    /// };
+    /// assert_eq!(stored.url("source.flux.svc"), "http://source.flux.svc/bucket/apps/b/00ff.tar.gz");
+    /// ```
+    pub fn url(&self, address: &str) -> String {
+        let scheme = if address.contains("://") { "" } else { "http://" };
+        format!("{scheme}{}/{}", address.trim_end_matches('/'), self.path)
+    }
 }
 
 impl Default for Retention {
@@ -74,6 +107,14 @@ pub enum StoreError {
         /// What it had.
         wanted: Digest,
     },
+    /// A tree that was to be stored as a chart and is none.
+    #[error("`{path}`: {problem}")]
+    Chart {
+        /// Whose it is.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The disk.
     #[error("`{path}`: {source}")]
     Io {
@@ -112,12 +153,76 @@ impl ArtifactStore {
     pub fn put(&self, owner: &Owner, artifact: &Artifact) -> Result<Stored, StoreError> {
         let hash = artifact.revision.hash().unwrap_or_else(|| artifact.digest().hex());
         let path = format!("{}/{}", directory(owner)?, part(&format!("{hash}.tar.gz"))?);
+        let data = write_tar(&artifact.tree).and_then(|tar| gzip(&tar));
+        let data = data.map_err(|source| StoreError::Io { path: path.clone(), source })?;
+        self.write(path, &artifact.revision, &data)
+    }
+
+    /// Stores a chart as the archive that `helm package` makes, `<chart>-<version>.tgz`.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put), or a tree that is no chart.
+    #[cfg(feature = "helm")]
+    pub fn put_chart(&self, owner: &Owner, artifact: &Artifact) -> Result<Stored, StoreError> {
+        let directory = directory(owner)?;
+        let refused = |problem: String| StoreError::Chart { path: directory.clone(), problem };
+        let (name, data) = crate::helm::archive(&artifact.tree).map_err(refused)?;
+        let path = format!("{directory}/{}", part(&format!("{name}-{}.tgz", artifact.revision))?);
+        self.write(path, &artifact.revision, &data)
+    }
+
+    fn write(&self, path: String, revision: &Revision, data: &[u8]) -> Result<Stored, StoreError> {
         let file = self.root.join(&path);
         let failed = |source| StoreError::Io { path: path.clone(), source };
-        let data = write_tar(&artifact.tree).and_then(|tar| gzip(&tar)).map_err(failed)?;
-        write_whole(&file, &data).map_err(failed)?;
-        let (digest, size) = (Digest::sha256(&data), data.len() as u64);
-        Ok(Stored { path, revision: artifact.revision.clone(), digest, size })
+        let (digest, size) = (Digest::sha256(data), data.len() as u64);
+        let stored = Stored { path: path.clone(), revision: revision.clone(), digest, size };
+        // First what the file is to be: between the two, the old file is called spoilt and nobody gets it as the new one.
+        record::write(&file, &stored).map_err(failed)?;
+        write_whole(&file, data).map_err(failed)?;
+        Ok(stored)
+    }
+
+    /// What is stored at a path, as it was recorded.
+    ///
+    /// # Errors
+    /// A path that cannot be in the store, nothing there, or the disk.
+    pub fn stored(&self, path: &str) -> Result<Stored, StoreError> {
+        let file = self.file(path)?;
+        match record::read(&file) {
+            Ok(Some(stored)) if stored.path == path => Ok(stored),
+            Ok(_) => Err(StoreError::Missing(path.to_owned())),
+            Err(source) => Err(StoreError::Io { path: path.to_owned(), source }),
+        }
+    }
+
+    fn file(&self, path: &str) -> Result<PathBuf, StoreError> {
+        for name in path.split('/') {
+            part(name)?;
+        }
+        Ok(self.root.join(path))
+    }
+
+    /// Opens a stored file and holds it against its digest. A file that is not what was stored is removed, so that the
+    /// next fetch puts it right; of its record the path and the revision stay.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn open(&self, stored: &Stored) -> Result<fs::File, StoreError> {
+        let path = stored.path.clone();
+        let file = self.file(&path)?;
+        let failed = |source| StoreError::Io { path: path.clone(), source };
+        let mut opened = match fs::File::open(&file) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(StoreError::Missing(path)),
+            Err(source) => return Err(failed(source)),
+        };
+        let found = digest(&mut opened).map_err(failed)?;
+        if found != stored.digest {
+            fs::remove_file(&file).map_err(failed)?;
+            return Err(StoreError::Corrupt { path, found, wanted: stored.digest.clone() });
+        }
+        io::Seek::rewind(&mut opened).map_err(failed)?;
+        Ok(opened)
     }
 
     /// The bytes of a stored artifact, held against its digest; a file that is not what was stored is removed, so that
@@ -126,21 +231,9 @@ impl ArtifactStore {
     /// # Errors
     /// The file is gone or spoilt, or the disk.
     pub fn read(&self, stored: &Stored) -> Result<Bytes, StoreError> {
-        let path = stored.path.clone();
-        for name in path.split('/') {
-            part(name)?;
-        }
-        let file = self.root.join(&path);
-        let data = match fs::read(&file) {
-            Ok(data) => data,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(StoreError::Missing(path)),
-            Err(source) => return Err(StoreError::Io { path, source }),
-        };
-        let found = Digest::sha256(&data);
-        if found != stored.digest {
-            fs::remove_file(&file).map_err(|source| StoreError::Io { path: path.clone(), source })?;
-            return Err(StoreError::Corrupt { path, found, wanted: stored.digest.clone() });
-        }
+        let mut data = Vec::new();
+        let mut file = self.open(stored)?;
+        file.read_to_end(&mut data).map_err(|source| StoreError::Io { path: stored.path.clone(), source })?;
         Ok(data.into())
     }
 
@@ -152,20 +245,29 @@ impl ArtifactStore {
         let dir = directory(owner)?;
         let failed = |source| StoreError::Io { path: dir.clone(), source };
         let mut others = Vec::new();
-        for entry in fs::read_dir(self.root.join(&dir)).map_err(failed)? {
+        let mut removed = Vec::new();
+        let age = |modified: SystemTime| now.duration_since(modified).unwrap_or_default();
+        for entry in fs::read_dir(self.root.join(&dir)).map_err(failed)?.take(WALKED) {
             let entry = entry.map_err(failed)?;
             let metadata = entry.metadata().map_err(failed)?;
-            let path = format!("{dir}/{}", entry.file_name().to_string_lossy());
-            if metadata.is_file() && path != current.path {
-                others.push((metadata.modified().map_err(failed)?, path, entry.path()));
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = format!("{dir}/{name}");
+            if !metadata.is_file() || path == current.path {
+                continue;
+            }
+            let modified = metadata.modified().map_err(failed)?;
+            if !name.starts_with('.') {
+                others.push((modified, path, entry.path()));
+            } else if name.starts_with(UNFINISHED) && age(modified) > self.retention.ttl {
+                // What a process left that ended while it wrote.
+                remove(&entry.path()).map_err(failed)?;
+                removed.push(path);
             }
         }
         others.sort_unstable_by(|a, b| b.cmp(a));
-        let mut removed = Vec::new();
         for (index, (modified, path, file)) in others.into_iter().enumerate() {
-            let age = now.duration_since(modified).unwrap_or_default();
-            if age > self.retention.ttl || index + 1 >= self.retention.records {
-                fs::remove_file(file).map_err(|source| StoreError::Io { path: path.clone(), source })?;
+            if age(modified) > self.retention.ttl || index + 1 >= self.retention.records {
+                remove(&file).and_then(|()| record::remove(&file)).map_err(failed)?;
                 removed.push(path);
             }
         }
@@ -198,11 +300,31 @@ fn part(name: &str) -> Result<&str, StoreError> {
     Ok(name)
 }
 
+/// The digest of what is left of a file.
+fn digest(file: &mut fs::File) -> io::Result<Digest> {
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finish()),
+            count => hasher.update(buffer.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+/// Removes a file; one that is gone is fine.
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file beside its place, makes it durable and moves it there.
 fn write_whole(file: &Path, data: &[u8]) -> io::Result<()> {
     let dir = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::create_dir_all(dir)?;
-    let mut temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
+    let mut temporary = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(dir)?;
     temporary.write_all(data)?;
     temporary.as_file().sync_all()?;
     temporary.persist(file).map_err(|error| error.error)?;
@@ -269,6 +391,48 @@ mod tests {
         store.remove(&owner()).unwrap();
         store.remove(&owner()).unwrap();
         assert!(matches!(store.read(&all[2]), Err(StoreError::Missing(_))));
+    }
+
+    #[test]
+    fn a_store_that_is_opened_again_knows_what_it_holds() {
+        let (dir, store) = store();
+        let stored = store.put(&owner(), &artifact("main@sha1:00ff", "1")).unwrap();
+        let again = ArtifactStore::new(dir.path());
+        assert_eq!(again.stored(&stored.path).unwrap(), stored);
+        fs::copy(dir.path().join(&stored.path), dir.path().join("gitrepository/flux-system/app/other.tar.gz")).unwrap();
+        let unknown = again.stored("gitrepository/flux-system/app/other.tar.gz");
+        assert!(matches!(unknown, Err(StoreError::Missing(_))), "what was not stored is not there");
+        let newer = store.put(&owner(), &artifact("main@sha1:00ff", "2")).unwrap();
+        assert_eq!(again.stored(&stored.path).unwrap(), newer);
+        assert!(matches!(again.open(&stored), Err(StoreError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn leftovers_go_and_records_go_with_their_files() {
+        let (dir, store) = store();
+        let put = |hash: &str| store.put(&owner(), &artifact(&format!("main@sha1:{hash}"), hash)).unwrap();
+        let (old, current) = (put("01"), put("02"));
+        let own = dir.path().join("gitrepository/flux-system/app");
+        fs::write(own.join(".new-abc"), "half").unwrap();
+        assert!(store.collect(&owner(), &current, SystemTime::now()).unwrap().is_empty());
+        let removed = store.collect(&owner(), &current, SystemTime::now() + Duration::from_secs(61)).unwrap();
+        assert_eq!(removed, ["gitrepository/flux-system/app/.new-abc", old.path.as_str()]);
+        assert_eq!(fs::read_dir(&own).unwrap().count(), 2, "the current file and its record");
+    }
+
+    #[cfg(feature = "helm")]
+    #[test]
+    fn charts_are_stored_as_helm_packages_them() {
+        let (_dir, store) = store();
+        let owner = Owner { kind: "HelmChart".into(), ..owner() };
+        let chart = Tree::from_files([("Chart.yaml", "name: app\nversion: 1.0.0+x.2\n"), ("a.yaml", "")]).unwrap();
+        let stored = store.put_chart(&owner, &Artifact::new(Revision::new("1.0.0+x.2"), chart)).unwrap();
+        assert_eq!(stored.path, "helmchart/flux-system/app/app-1.0.0+x.2.tgz");
+        let found = crate::archive::read_tar_gz("u", &store.read(&stored).unwrap(), Default::default()).unwrap();
+        let names: Vec<String> = found.into_iter().map(|entry| entry.path).collect();
+        assert_eq!(names, ["app", "app/Chart.yaml", "app/a.yaml"]);
+        let none = store.put_chart(&owner, &artifact("1.0.0", "1")).unwrap_err();
+        assert!(none.to_string().ends_with("there is no Chart.yaml"), "{none}");
     }
 
     #[test]

@@ -3,7 +3,11 @@
 #![allow(dead_code, unused_imports, reason = "every test program uses its own part of this")]
 
 pub(crate) mod archive;
+#[cfg(feature = "helm")]
+pub(crate) mod charts;
 pub(crate) mod http;
+#[cfg(all(feature = "bucket", feature = "oci"))]
+pub(crate) mod moto;
 #[cfg(feature = "oci")]
 pub(crate) mod registry;
 #[cfg(feature = "ssh")]
