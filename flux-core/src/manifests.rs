@@ -163,7 +163,7 @@ fn write_map(map: &serde_json::Map<String, Value>, text: &mut Vec<u8>) {
         if i > 0 {
             text.push(b',');
         }
-        write_scalar(key, text);
+        write_text(key, text);
         text.push(b':');
         write_value(value, text);
     }
@@ -183,13 +183,21 @@ fn write_value(value: &Value, text: &mut Vec<u8>) {
             }
             text.push(b']');
         }
-        scalar => write_scalar(scalar, text),
+        Value::String(string) => write_text(string, text),
+        // A scalar always has a JSON text and writing to memory does not fail.
+        scalar => drop(serde_json::to_writer(text, scalar)),
     }
 }
 
-fn write_scalar<T: serde::Serialize>(value: &T, text: &mut Vec<u8>) {
-    // A scalar always has a JSON text and writing to memory does not fail.
-    let _ = serde_json::to_writer(text, value);
+fn write_text(string: &str, text: &mut Vec<u8>) {
+    let is_escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    if string.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
+        let _ = serde_json::to_writer(text, string);
+    } else {
+        text.push(b'"');
+        text.extend_from_slice(string.as_bytes());
+        text.push(b'"');
+    }
 }
 
 #[cfg(test)]
