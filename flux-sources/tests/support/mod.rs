@@ -6,6 +6,8 @@ pub(crate) mod archive;
 #[cfg(any(feature = "provenance", feature = "verify"))]
 pub(crate) mod gpg;
 pub(crate) mod http;
+#[cfg(feature = "oci-verify")]
+pub(crate) mod party;
 #[cfg(feature = "oci")]
 pub(crate) mod registry;
 #[cfg(feature = "ssh")]

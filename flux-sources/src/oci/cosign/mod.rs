@@ -69,21 +69,25 @@ impl CosignKeys {
         if keys.0.is_empty() { Err(secret.invalid("*.pub", "is missing; no key would be trusted")) } else { Ok(keys) }
     }
 
-    /// Refuses an artifact that no trusted key has signed.
+    /// Refuses an artifact that no trusted key has signed; the name of the key is returned.
     pub(super) async fn verify(
         &self,
         cx: &Context,
         registry: &Registry,
         url: &str,
         digest: &str,
-    ) -> Result<(), SourceError> {
+    ) -> Result<String, SourceError> {
         let unverified = |problem: String| Err(SourceError::Unverified { url: url.to_owned(), problem });
         if self.0.is_empty() {
             return unverified("no key is trusted".into());
         }
         let mut search = Search { cx, registry, keys: self, digest, reasons: Vec::new() };
-        if bundle::proves(&mut search).await? || tag::proves(&mut search).await? {
-            return Ok(());
+        let mut signer = bundle::proves(&mut search).await?;
+        if signer.is_none() {
+            signer = tag::proves(&mut search).await?;
+        }
+        if let Some(signer) = signer {
+            return Ok(signer);
         }
         if search.reasons.is_empty() {
             return unverified(format!("`{digest}` has no signature"));
@@ -91,13 +95,14 @@ impl CosignKeys {
         unverified(format!("no signature of `{digest}` holds: {}", search.reasons.join("; ")))
     }
 
-    /// Whether one of the keys made a signature.
-    fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.0.iter().any(|key| {
+    /// Which of the keys made a signature.
+    fn signer(&self, message: &[u8], signature: &[u8]) -> Option<&str> {
+        let made = |key: &&Key| {
             let Ok(entity) = RawPublicKeyEntity::try_from(&key.info) else { return false };
             // A key of another kind than the algorithm's is refused before its bytes are looked at.
             ALGORITHMS.iter().any(|algorithm| entity.verify_signature(*algorithm, message, signature).is_ok())
-        })
+        };
+        self.0.iter().find(made).map(|key| key.name.as_str())
     }
 }
 

@@ -34,39 +34,39 @@ struct Image {
     digest: String,
 }
 
-/// Whether one of them is of a trusted key and about the digest.
-pub(super) async fn proves(search: &mut Search<'_>) -> Result<bool, SourceError> {
+/// The trusted key that made one of them about the digest.
+pub(super) async fn proves(search: &mut Search<'_>) -> Result<Option<String>, SourceError> {
     let tag = format!("{}.sig", search.digest.replacen(':', "-", 1));
     let document = match search.registry.tagged(search.cx, &tag).await {
-        Err(SourceError::NotFound { .. }) => return Ok(false),
+        Err(SourceError::NotFound { .. }) => return Ok(None),
         other => other?,
     };
     let layers = match manifest::read(&document) {
         Ok(Manifest::Image(manifest)) => manifest.layers,
         Ok(Manifest::Index(_)) => {
             search.dismiss("an index stands where signatures should");
-            return Ok(false);
+            return Ok(None);
         }
         Err(problem) => {
             search.dismiss(problem);
-            return Ok(false);
+            return Ok(None);
         }
     };
     if layers.len() > SIGNATURES {
         search.dismiss(format!("there are more than {SIGNATURES} signatures"));
-        return Ok(false);
+        return Ok(None);
     }
     for layer in layers.iter().filter(|layer| layer.media_type == PAYLOAD) {
         match judge(search, layer).await? {
-            Ok(()) => return Ok(true),
+            Ok(key) => return Ok(Some(key)),
             Err(reason) => search.dismiss(reason),
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
-/// Whether one signature proves something about the digest; if not, why.
-async fn judge(search: &Search<'_>, layer: &OciDescriptor) -> Result<Result<(), String>, SourceError> {
+/// The key that made one signature about the digest; if none did, why.
+async fn judge(search: &Search<'_>, layer: &OciDescriptor) -> Result<Result<String, String>, SourceError> {
     let signature = layer.annotations.as_ref().and_then(|annotations| annotations.get(SIGNATURE));
     let Some(signature) = signature.and_then(|text| STANDARD.decode(text).ok()) else {
         return Ok(Err("a signature is missing or not base64".into()));
@@ -78,9 +78,9 @@ async fn judge(search: &Search<'_>, layer: &OciDescriptor) -> Result<Result<(), 
         Err(SourceError::NotFound { .. }) => return Ok(Err("a signed text is not there".into())),
         other => other?,
     };
-    if !search.keys.signed(&payload, &signature) {
+    let Some(key) = search.keys.signer(&payload, &signature) else {
         return Ok(Err(format!("none of the keys {:?} made it", search.keys)));
-    }
+    };
     Ok(match serde_json::from_slice::<Payload>(&payload) {
         Err(error) => Err(format!("the signed text cannot be read: {error}")),
         Ok(Payload { critical }) if critical.kind != PAYLOAD_KIND => {
@@ -89,6 +89,6 @@ async fn judge(search: &Search<'_>, layer: &OciDescriptor) -> Result<Result<(), 
         Ok(Payload { critical }) if critical.image.digest != search.digest => {
             Err(format!("it is for `{}`", critical.image.digest.escape_debug()))
         }
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(key.to_owned()),
     })
 }
