@@ -42,6 +42,8 @@ use registry::Registry;
 
 #[cfg(feature = "helm")]
 pub use chart::{OciChartSource, OciChartSourceBuilder};
+#[cfg(feature = "oci-verify")]
+pub use cosign::CosignIdentities;
 pub use cosign::CosignKeys;
 #[cfg(feature = "oci-verify")]
 pub use notation::NotationTrust;

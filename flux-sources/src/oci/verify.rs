@@ -3,10 +3,10 @@
 use flux_core::Context;
 use flux_core::source::SourceError;
 
-use super::CosignKeys;
-#[cfg(feature = "oci-verify")]
-use super::NotationTrust;
+use super::cosign::{CosignKeys, Signers};
 use super::registry::Registry;
+#[cfg(feature = "oci-verify")]
+use super::{CosignIdentities, NotationTrust};
 
 /// The signatures that an artifact needs, of one kind.
 #[derive(Debug, Clone)]
@@ -14,6 +14,9 @@ use super::registry::Registry;
 pub enum OciVerification {
     /// A signature that Cosign made with one of these keys.
     Cosign(CosignKeys),
+    /// A signature that Cosign made without a key of the signer, as one of these identities.
+    #[cfg(feature = "oci-verify")]
+    CosignKeyless(CosignIdentities),
     /// A signature of the Notary Project that a trust policy lets pass.
     #[cfg(feature = "oci-verify")]
     Notation(NotationTrust),
@@ -22,6 +25,13 @@ pub enum OciVerification {
 impl From<CosignKeys> for OciVerification {
     fn from(keys: CosignKeys) -> Self {
         Self::Cosign(keys)
+    }
+}
+
+#[cfg(feature = "oci-verify")]
+impl From<CosignIdentities> for OciVerification {
+    fn from(identities: CosignIdentities) -> Self {
+        Self::CosignKeyless(identities)
     }
 }
 
@@ -42,7 +52,11 @@ impl OciVerification {
         digest: &str,
     ) -> Result<Option<String>, SourceError> {
         match self {
-            Self::Cosign(keys) => keys.verify(cx, registry, url, digest).await.map(Some),
+            Self::Cosign(keys) => Signers::Keys(keys).verify(cx, registry, url, digest).await.map(Some),
+            #[cfg(feature = "oci-verify")]
+            Self::CosignKeyless(identities) => {
+                Signers::Identities(identities).verify(cx, registry, url, digest).await.map(Some)
+            }
             #[cfg(feature = "oci-verify")]
             Self::Notation(trust) => trust.verify(cx, registry, url, digest).await,
         }

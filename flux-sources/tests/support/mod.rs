@@ -10,6 +10,8 @@ pub(crate) mod http;
 pub(crate) mod party;
 #[cfg(feature = "oci")]
 pub(crate) mod registry;
+#[cfg(feature = "oci-verify")]
+pub(crate) mod sigstore;
 #[cfg(feature = "ssh")]
 pub(crate) mod sshd;
 #[cfg(feature = "http")]

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use flux_core::source::SourceError;
 use serde::Deserialize;
 
-use super::{CosignKeys, SIGNATURES, SIGNED_BYTES, Search};
+use super::{SIGNATURES, SIGNED_BYTES, Search, Signers};
 use crate::oci::referrers;
 
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -19,6 +19,10 @@ const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Bundle {
+    /// What a signature without a key of its own is verified with.
+    #[cfg(feature = "oci-verify")]
+    #[serde(default)]
+    verification_material: serde_json::Value,
     dsse_envelope: Envelope,
 }
 
@@ -54,7 +58,7 @@ struct Digests {
     sha256: Option<String>,
 }
 
-/// The trusted key that made one of them about the digest.
+/// Who of the trusted made one of them about the digest.
 pub(super) async fn proves(search: &mut Search<'_>) -> Result<Option<String>, SourceError> {
     let bundles = match referrers::list(search.cx, search.registry, search.digest, BUNDLE, SIGNATURES).await? {
         Ok(bundles) => bundles,
@@ -65,22 +69,34 @@ pub(super) async fn proves(search: &mut Search<'_>) -> Result<Option<String>, So
     };
     for bundle in bundles {
         let held = referrers::layer(search.cx, search.registry, &bundle, &[BUNDLE], SIGNED_BYTES).await?;
-        match held.and_then(|(_, bundle)| check(search.keys, &bundle, search.digest)) {
-            Ok(key) => return Ok(Some(key)),
+        match held.and_then(|(_, bundle)| check(search.signers, &bundle, search.digest)) {
+            Ok(signer) => return Ok(Some(signer)),
             Err(reason) => search.dismiss(reason),
         }
     }
     Ok(None)
 }
 
-fn check(keys: &CosignKeys, bundle: &[u8], digest: &str) -> Result<String, String> {
+fn check(signers: Signers<'_>, bundle: &[u8], digest: &str) -> Result<String, String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("a bundle cannot be read: {error}");
-    let Bundle { dsse_envelope: envelope } = serde_json::from_slice(bundle).map_err(|error| unreadable(&error))?;
+    let bundle: Bundle = serde_json::from_slice(bundle).map_err(|error| unreadable(&error))?;
+    let envelope = &bundle.dsse_envelope;
     let payload = STANDARD.decode(&envelope.payload).map_err(|error| unreadable(&error))?;
     let message = encoded(&envelope.payload_type, &payload);
-    let signatures = envelope.signatures.iter().take(SIGNATURES);
-    let key = signatures.flat_map(|made| STANDARD.decode(&made.sig)).find_map(|made| keys.signer(&message, &made));
-    let key = key.ok_or_else(|| format!("none of the keys {keys:?} made it"))?;
+    let mut signer = Err("a bundle holds no signature".to_owned());
+    for made in envelope.signatures.iter().take(SIGNATURES).flat_map(|made| STANDARD.decode(&made.sig)) {
+        signer = match signers {
+            Signers::Keys(keys) => keys.signer(&message, &made),
+            #[cfg(feature = "oci-verify")]
+            Signers::Identities(identities) => {
+                identities.of_bundled((&message, &made), &payload, &bundle.verification_material)
+            }
+        };
+        if signer.is_ok() {
+            break;
+        }
+    }
+    let signer = signer?;
     if envelope.payload_type != STATEMENT {
         return Err(format!("it signs a `{}`", envelope.payload_type.escape_debug()));
     }
@@ -94,7 +110,7 @@ fn check(keys: &CosignKeys, bundle: &[u8], digest: &str) -> Result<String, Strin
     let about = |subject: &Subject| {
         subject.digest.sha256.as_deref().is_some_and(|hash| digest.strip_prefix("sha256:") == Some(hash))
     };
-    if statement.subject.iter().any(about) { Ok(key.to_owned()) } else { Err("it is for another digest".into()) }
+    if statement.subject.iter().any(about) { Ok(signer) } else { Err("it is for another digest".into()) }
 }
 
 /// What an envelope's signature is made over (DSSE, version 1): the type and the text, each behind its length.
