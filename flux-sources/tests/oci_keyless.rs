@@ -290,7 +290,7 @@ async fn h33_certificates_of_others_are_refused() {
             ),
             (|r| r["tlogs"] = json!([]), "no trusted log vouches for its entry"),
             (
-                |r| r["tlogs"][0]["publicKey"]["validFor"] = json!({"end": "2020-05-31T00:00:00Z"}),
+                |r| r["tlogs"][0]["publicKey"]["validFor"]["end"] = "2020-05-31T00:00:00Z".into(),
                 "no trusted log vouches for its entry",
             ),
             (|r| r["tlogs"] = r["ctlogs"].clone(), "no trusted log vouches for its entry"),
@@ -419,6 +419,13 @@ async fn h33_what_lies_with_a_signature_has_to_be_all_there() {
     let checkpoint = |key: &KeyPair, size: u64, root: &[u8]| Value::from(sigstore.checkpoint(key, size, root));
     let by_another = checkpoint(&other.rekor, 2, &root);
     let of_another_size = checkpoint(&sigstore.rekor, 3, &root);
+    let misleading = {
+        let text = sigstore.checkpoint(&sigstore.rekor, 2, &root);
+        let (head, signed) = text.trim_end().rsplit_once(' ').unwrap();
+        let mut signed = STANDARD.decode(signed).unwrap();
+        signed[0] ^= 1;
+        Value::from(format!("{head} {}\n", STANDARD.encode(signed)))
+    };
     let of_another_root = checkpoint(&sigstore.rekor, 2, &[7; 32]);
     for (path, value, problem) in [
         ("", Value::Null, "what a bundle is verified with cannot be read"),
@@ -435,10 +442,12 @@ async fn h33_what_lies_with_a_signature_has_to_be_all_there() {
         ("/tlogEntries/0/inclusionProof/rootHash", STANDARD.encode([7; 32]).into(), "is for something else"),
         ("/tlogEntries/0/inclusionProof/checkpoint/envelope", "".into(), unsigned),
         ("/tlogEntries/0/inclusionProof/checkpoint/envelope", by_another, unsigned),
+        ("/tlogEntries/0/inclusionProof/checkpoint/envelope", misleading, unsigned),
         ("/tlogEntries/0/inclusionProof/checkpoint/envelope", of_another_size, unsigned),
         ("/tlogEntries/0/inclusionProof/checkpoint/envelope", of_another_root, unsigned),
         ("/tlogEntries/0/logIndex", "106".into(), "no trusted log vouches for its entry"),
-        ("/tlogEntries/0/integratedTime", Value::Null, "its entry in the log cannot be read"),
+        ("/tlogEntries/0/integratedTime", Value::Null, "the log does not say when it was logged"),
+        ("/tlogEntries/0/integratedTime", "".into(), "its entry in the log cannot be read"),
     ] {
         with(&|material| *material.pointer_mut(path).unwrap() = value.clone());
         refused(Form::Bundle, place.get(&trust).await, problem);
@@ -470,6 +479,8 @@ fn trust_is_read_from_a_secret_and_says_whom() {
         (broken(|root| root["mediaType"] = "text/plain".into()), "is a `text/plain`"),
         (broken(|root| root["tlogs"][0]["publicKey"]["rawBytes"] = "?".into()), "bytes that cannot be read"),
         (broken(|root| root["tlogs"][0]["publicKey"]["validFor"]["start"] = "soon".into()), "a broken time"),
+        (broken(|root| root["tlogs"][0]["publicKey"]["validFor"]["start"] = Value::Null), "from when on"),
+        (broken(|root| root["certificateAuthorities"][0]["validFor"] = json!({})), "from when on"),
         (
             broken(|root| root["certificateAuthorities"][0]["certChain"]["certificates"] = json!([])),
             "an authority without a certificate",

@@ -15,11 +15,13 @@ use rcgen::{BasicConstraints, CrlDistributionPoint, ExtendedKeyUsagePurpose, IsC
 use rsa::pkcs8::EncodePrivateKey as _;
 use serde_json::{Value, json};
 use support::archive::layer;
+use support::cbor;
 use support::party::{Party, signer_params};
 use support::registry::{FLUX_LAYER, MANIFEST_TYPE, Own};
 
 const SIGNATURE: &str = "application/vnd.cncf.notary.signature";
 const JWS: &str = "application/jose+json";
+const COSE: &str = "application/cose";
 const SCHEME: &str = "io.cncf.notary.signingScheme";
 const TIME: &str = "io.cncf.notary.signingTime";
 const EXPIRY: &str = "io.cncf.notary.expiry";
@@ -73,6 +75,34 @@ impl Place {
             "signature": URL_SAFE_NO_PAD.encode(signature),
         });
         serde_json::to_vec(&envelope).unwrap()
+    }
+
+    /// The same in CBOR; the attributes are in the order in which they are written.
+    fn cose(&self, chain: &[&Party], change: impl FnOnce(&mut Vec<(Vec<u8>, Vec<u8>)>)) -> Vec<u8> {
+        let algorithm = match chain[0].sign_jose(b"").0 {
+            "ES256" => -7,
+            "ES384" => -35,
+            _ => -37,
+        };
+        let mut header = vec![
+            (cbor::integer(1), cbor::integer(algorithm)),
+            (cbor::integer(2), cbor::array(&[cbor::text(SCHEME)])),
+            (cbor::integer(3), cbor::text("application/vnd.cncf.notary.payload.v1+json")),
+            (cbor::text(TIME), cbor::time(1_591_012_800)),
+            (cbor::text(SCHEME), cbor::text("notary.x509")),
+            (cbor::text("other"), cbor::text("is not critical")),
+        ];
+        change(&mut header);
+        let protected = cbor::bytes(&cbor::map(&header));
+        let payload = cbor::bytes(json!({"targetArtifact": self.target}).to_string().as_bytes());
+        let message = [cbor::text("Signature1"), protected.clone(), cbor::bytes(b""), payload.clone()];
+        let (_, signature) = chain[0].sign_jose(&cbor::array(&message));
+        let certificates: Vec<Vec<u8>> = chain.iter().map(|party| cbor::bytes(&party.der)).collect();
+        let unprotected = cbor::map(&[
+            (cbor::text("io.cncf.notary.signingAgent"), cbor::text("test")),
+            (cbor::integer(33), cbor::array(&certificates)),
+        ]);
+        cbor::tagged(18, &cbor::array(&[protected, unprotected, payload, cbor::bytes(&signature)]))
     }
 
     async fn get(&self, trust: &NotationTrust) -> Result<Artifact, SourceError> {
@@ -143,6 +173,9 @@ async fn a_signature_below_a_trusted_certificate_is_enough() {
     ] {
         let other = stranger.signer(|_| {});
         place.attach(&[b"{}".to_vec(), place.signed(&[&other, &stranger]), place.signed(chain)]);
+        let artifact = place.get(&trusting(trusted)).await.unwrap();
+        assert!(artifact.metadata["verified"].contains("O=example"), "{:?}", artifact.metadata);
+        place.registry.refer(&place.digest, SIGNATURE, COSE, &[place.cose(chain, |_| {})]);
         let artifact = place.get(&trusting(trusted)).await.unwrap();
         assert!(artifact.metadata["verified"].contains("O=example"), "{:?}", artifact.metadata);
     }
@@ -237,9 +270,74 @@ async fn h33_signatures_that_prove_nothing_are_refused() {
     place.attach(&vec![b"{}".to_vec(); 101]);
     refused(place.get(&trust).await, "there are more than 100");
     place.registry.refer(&place.digest, SIGNATURE, "text/plain", &[place.signed(&chain)]);
-    refused(place.get(&trust).await, "does not hold one layer of application/jose+json");
+    refused(place.get(&trust).await, "does not hold one layer of application/jose+json or application/cose");
     place.registry.refer(&place.digest, "text/plain", JWS, &[place.signed(&chain)]);
     refused(place.get(&trust).await, "has no signature");
+}
+
+#[tokio::test]
+async fn h33_envelopes_in_cbor_that_prove_nothing_are_refused() {
+    let place = Place::new();
+    let (root, stranger) = (Party::root("root"), Party::root("root"));
+    let (signer, other) = (root.signer(|_| {}), stranger.signer(|_| {}));
+    let trust = trusting(&[&root]);
+    let chain = [&signer, &root];
+    let attach = |envelope: Vec<u8>| place.registry.refer(&place.digest, SIGNATURE, COSE, &[envelope]);
+    attach(place.cose(&chain, |_| {}));
+    place.get(&trust).await.unwrap();
+    refused(place.get(&trusting(&[&stranger])).await, "no certificate of its chain is trusted");
+    let expiring = |seconds| {
+        move |h: &mut Vec<(Vec<u8>, Vec<u8>)>| {
+            h[1].1 = cbor::array(&[cbor::text(SCHEME), cbor::text(EXPIRY), cbor::integer(1), cbor::integer(3)]);
+            h.push((cbor::text(EXPIRY), cbor::time(seconds)));
+        }
+    };
+    attach(place.cose(&chain, expiring(u32::MAX)));
+    place.get(&trust).await.unwrap();
+    attach(place.cose(&chain, expiring(1_600_000_000)));
+    refused(place.get(&trust).await, "it is expired");
+
+    type Change = fn(&mut Vec<(Vec<u8>, Vec<u8>)>);
+    for (change, problem) in [
+        ((|h| h[0].1 = cbor::integer(-35)) as Change, "not the one for the key"),
+        (|h| h[0].1 = cbor::integer(5), "its algorithm is not read"),
+        (|h| h[0].1 = cbor::text("ES256"), "its algorithm is not read"),
+        (|h| h[1].1 = cbor::array(&[]), "is not marked as critical"),
+        (|h| h[1].1 = cbor::text(SCHEME), "is not marked as critical"),
+        (|h| h[1].1 = cbor::array(&[cbor::text(SCHEME), cbor::text("x")]), r#"its attribute "x" must be understood"#),
+        (|h| h[1].1 = cbor::array(&[cbor::text(SCHEME), cbor::text("other")]), "must be understood"),
+        (|h| h[1].1 = cbor::array(&[cbor::text(SCHEME), cbor::integer(4)]), "must be understood"),
+        (|h| h[1].1 = cbor::array(&[cbor::text(SCHEME), cbor::text(EXPIRY)]), "must be understood"),
+        (|h| h.push((cbor::text(EXPIRY), cbor::time(u32::MAX))), "is not marked as critical"),
+        (|h| h.push((cbor::text("io.cncf.notary.verificationPlugin"), cbor::text("p"))), "by a plugin"),
+        (|h| h[2].1 = cbor::text("text/plain"), "its `cty` is `text/plain`"),
+        (|h| h[3].1 = cbor::integer(5), "is not a time"),
+        (|h| h[3].1 = cbor::time(0), "was not valid when it was made"),
+        (|h| h[4].1 = cbor::text("notary.x509.signingAuthority"), "and not `notary.x509`"),
+        (|h| h.push((cbor::text(SCHEME), cbor::text("other"))), "its header cannot be read"),
+    ] {
+        attach(place.cose(&chain, change));
+        refused(place.get(&trust).await, problem);
+    }
+    // The certificate of one signer with the signature of another, and bytes that are changed or missing.
+    let forged = place.cose(&[&other, &root], |_| {});
+    let at = forged.windows(other.der.len()).position(|part| part == other.der).unwrap();
+    let head = 3;
+    let forged = [&forged[..at - head], &cbor::bytes(&signer.der), &forged[at + other.der.len()..]].concat();
+    attach(forged);
+    refused(place.get(&trust).await, "the key of its certificate did not make it");
+    let good = place.cose(&chain, |_| {});
+    let mut changed = good.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    attach(changed);
+    refused(place.get(&trust).await, "the key of its certificate did not make it");
+    for broken in [&good[..good.len() - 1], &good[1..], &[], b"{}"] {
+        attach(broken.to_vec());
+        refused(place.get(&trust).await, "it cannot be read");
+    }
+    // The type of the layer says what it is.
+    attach(place.signed(&chain));
+    refused(place.get(&trust).await, "it cannot be read");
 }
 
 #[tokio::test]

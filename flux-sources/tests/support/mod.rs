@@ -3,6 +3,8 @@
 #![allow(dead_code, unused_imports, reason = "every test program uses its own part of this")]
 
 pub(crate) mod archive;
+#[cfg(feature = "oci-verify")]
+pub(crate) mod cbor;
 #[cfg(any(feature = "provenance", feature = "verify"))]
 pub(crate) mod gpg;
 pub(crate) mod http;

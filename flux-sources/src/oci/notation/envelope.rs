@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use x509_parser::certificate::X509Certificate;
 
-use super::{chain, jws};
+use super::{chain, cose, jws};
 use crate::oci::certificate::{self, Algorithm};
 
 /// The forms of envelopes that are read, by media type.
-pub(super) const FORMS: &[&str] = &[jws::MEDIA_TYPE];
+pub(super) const FORMS: &[&str] = &[jws::MEDIA_TYPE, cose::MEDIA_TYPE];
 pub(super) const PAYLOAD_TYPE: &str = "application/vnd.cncf.notary.payload.v1+json";
 /// The scheme in which the signer vouches for the time by his certificate alone.
 pub(super) const SCHEME: &str = "notary.x509";
@@ -62,6 +62,7 @@ impl Envelope {
     pub(super) fn read(media_type: &str, data: &[u8]) -> Result<Self, String> {
         let envelope = match media_type {
             jws::MEDIA_TYPE => jws::read(data)?,
+            cose::MEDIA_TYPE => cose::read(data)?,
             other => return Err(format!("it is in a `{}`", other.escape_debug())),
         };
         if envelope.chain.len() > CERTIFICATES {

@@ -4,7 +4,9 @@
 //! exactly this manifest, and as good as the trust policy asks for. Nobody is asked over the network whether a certificate
 //! is revoked: where the policy enforces that and a certificate could be, the signature does not count.
 
+mod cbor;
 mod chain;
+mod cose;
 mod envelope;
 mod identity;
 mod judge;

@@ -105,15 +105,18 @@ impl Entry {
     /// # Errors
     /// In words. That the log vouches for the time is required: without, it would be for a time-stamping authority to do.
     pub(super) fn bundled(bundled: &Bundled) -> Result<Self, String> {
-        let promise = bundled.inclusion_promise.as_ref().map(|promise| bytes(&promise.signed_entry_timestamp));
+        // Rekor 2 says nothing about the time.
+        let (Some(promise), Some(time)) = (&bundled.inclusion_promise, &bundled.integrated_time) else {
+            return Err("the log does not say when it was logged".into());
+        };
         let proof = bundled.inclusion_proof.as_ref().ok_or("there is no proof that the log holds it")?;
         let hashes: Result<Vec<_>, _> = proof.hashes.iter().map(|hash| bytes(hash)).collect();
         Ok(Self {
             body: bytes(&bundled.canonicalized_body)?,
-            time: number(bundled.integrated_time.as_deref().unwrap_or_default())?,
+            time: number(time)?,
             index: number(&bundled.log_index)?,
             log_id: bytes(&bundled.log_id.key_id)?,
-            promise: promise.transpose()?.ok_or("the log does not say when it was logged")?,
+            promise: bytes(&promise.signed_entry_timestamp)?,
             proof: Some(Proof {
                 index: number(&proof.log_index)?,
                 size: number(&proof.tree_size)?,

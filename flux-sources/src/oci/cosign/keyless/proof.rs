@@ -72,9 +72,10 @@ impl Proof {
         let message = format!("{text}\n");
         signatures.lines().take(HASHES).any(|line| {
             let made = line.strip_prefix("\u{2014} ").and_then(|line| line.rsplit_once(' '));
-            let made = made.and_then(|(_, made)| STANDARD.decode(made).ok());
+            let made = made.and_then(|(_, made)| STANDARD.decode(made).ok()).unwrap_or_default();
             // What comes first is a hint at the key.
-            made.as_deref().and_then(|made| made.get(4..)).is_some_and(|made| log.made(message.as_bytes(), made))
+            made.split_at_checked(4)
+                .is_some_and(|(hint, made)| log.id.starts_with(hint) && log.made(message.as_bytes(), made))
         })
     }
 }

@@ -137,7 +137,8 @@ fn period(written: &WrittenPeriod) -> Result<Period, String> {
         let time = text.as_deref().map(str::parse::<jiff::Timestamp>).transpose();
         time.map(|time| time.map(jiff::Timestamp::as_second)).map_err(|error| format!("holds a broken time: {error}"))
     };
-    Ok(Period { start: time(&written.start)?.unwrap_or(i64::MIN), end: time(&written.end)?.unwrap_or(i64::MAX) })
+    let start = time(&written.start)?.ok_or("does not say from when on something is trusted")?;
+    Ok(Period { start, end: time(&written.end)?.unwrap_or(i64::MAX) })
 }
 
 fn log(written: WrittenLog) -> Result<Log, String> {
