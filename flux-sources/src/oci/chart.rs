@@ -9,7 +9,7 @@ use flux_core::source::{Source, SourceError};
 use flux_core::tree::TreeLimits;
 use flux_core::{Artifact, Context, Revision};
 
-use super::{CHART, COPIED, CosignKeys, LayerOperation, LayerSelector, OciReference, OciSource, OciSourceBuilder};
+use super::{CHART, COPIED, LayerOperation, LayerSelector, OciReference, OciSource, OciSourceBuilder, OciVerification};
 use crate::helm::{HelmLimits, unpack};
 use crate::http::{Credentials, Proxy, Tls, bounded};
 
@@ -72,9 +72,9 @@ impl OciChartSourceBuilder {
         self
     }
 
-    /// Fetches nothing that none of these keys has signed: `spec.verify` with the provider `cosign` and a `secretRef`.
-    pub fn verify(mut self, keys: CosignKeys) -> Self {
-        self.repository = self.repository.verify(keys);
+    /// Fetches nothing that is not signed so: `spec.verify`, as [`OciSourceBuilder::verify`] does it.
+    pub fn verify(mut self, verification: impl Into<OciVerification>) -> Self {
+        self.repository = self.repository.verify(verification);
         self
     }
 

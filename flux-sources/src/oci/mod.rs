@@ -7,15 +7,21 @@
 //! list of tags may weigh and needs a TLS provider installed in the whole process. Its data model is used.
 
 mod access;
+#[cfg(feature = "oci-verify")]
+mod certificate;
 mod challenge;
 #[cfg(feature = "helm")]
 mod chart;
 mod cosign;
 mod docker_config;
 mod manifest;
+#[cfg(feature = "oci-verify")]
+mod notation;
 mod push;
 mod reference;
+mod referrers;
 mod registry;
+mod verify;
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,9 +42,14 @@ use registry::Registry;
 
 #[cfg(feature = "helm")]
 pub use chart::{OciChartSource, OciChartSourceBuilder};
+#[cfg(feature = "oci-verify")]
+pub use cosign::CosignIdentities;
 pub use cosign::CosignKeys;
+#[cfg(feature = "oci-verify")]
+pub use notation::NotationTrust;
 pub use push::{OciPush, OciPushBuilder, Pushed};
 pub use reference::OciReference;
+pub use verify::OciVerification;
 
 /// The media type of a Helm chart.
 const CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
@@ -89,7 +100,7 @@ struct Inner {
     reference: OciReference,
     layer: LayerSelector,
     selection: Selection,
-    keys: Option<CosignKeys>,
+    verification: Option<OciVerification>,
 }
 
 /// Describes an [`OciSource`].
@@ -100,7 +111,7 @@ pub struct OciSourceBuilder {
     reference: OciReference,
     layer: LayerSelector,
     selection: Selection,
-    keys: Option<CosignKeys>,
+    verification: Option<OciVerification>,
     access: Access,
 }
 
@@ -112,7 +123,7 @@ impl OciSource {
             reference: OciReference::default(),
             layer: LayerSelector::default(),
             selection: Selection::default(),
-            keys: None,
+            verification: None,
             access: Access::default(),
         }
     }
@@ -143,9 +154,12 @@ impl OciSourceBuilder {
         self
     }
 
-    /// Fetches nothing that none of these keys has signed: `spec.verify` with the provider `cosign` and a `secretRef`.
-    pub fn verify(mut self, keys: CosignKeys) -> Self {
-        self.keys = Some(keys);
+    /// Fetches nothing that is not signed so: `spec.verify`.
+    ///
+    /// Who signed an artifact is in its metadata as `verified`. It is not there where a trust policy of the Notary Project
+    /// does not enforce that the signer is trusted, for which Flux removes its condition `SourceVerified`.
+    pub fn verify(mut self, verification: impl Into<OciVerification>) -> Self {
+        self.verification = Some(verification.into());
         self
     }
 
@@ -191,7 +205,7 @@ impl OciSourceBuilder {
             reference: self.reference,
             layer: self.layer,
             selection: self.selection,
-            keys: self.keys,
+            verification: self.verification,
         })))
     }
 }
@@ -289,13 +303,17 @@ impl Source for OciSource {
         let digest = revision.hash().map(|hash| format!("sha256:{hash}")).filter(|digest| reference::is_digest(digest));
         let digest = digest
             .ok_or_else(|| SourceError::NotFound { url: self.0.url.clone(), what: format!("revision `{revision}`") })?;
-        if let Some(keys) = &self.0.keys {
-            keys.verify(&cx, &self.0.registry, &self.0.url, &digest).await?;
-        }
+        let signer = match &self.0.verification {
+            Some(wanted) => wanted.verify(&cx, &self.0.registry, &self.0.url, &digest).await?,
+            None => None,
+        };
         let manifest = self.0.manifest(&cx, &digest).await?;
         let tree = self.0.content(&cx, self.0.pick(&manifest)?).await?;
         let mut metadata = manifest.annotations.unwrap_or_default();
         metadata.insert("origin".to_owned(), self.0.url.clone());
+        // What an author annotates says nothing about who signed.
+        metadata.remove("verified");
+        metadata.extend(signer.map(|signer| ("verified".to_owned(), signer)));
         Ok(Artifact { revision: revision.clone(), tree, metadata })
     }
 }

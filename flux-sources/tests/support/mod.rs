@@ -3,6 +3,8 @@
 #![allow(dead_code, unused_imports, reason = "every test program uses its own part of this")]
 
 pub(crate) mod archive;
+#[cfg(feature = "oci-verify")]
+pub(crate) mod cbor;
 #[cfg(feature = "helm")]
 pub(crate) mod charts;
 #[cfg(any(feature = "provenance", feature = "verify"))]
@@ -10,8 +12,12 @@ pub(crate) mod gpg;
 pub(crate) mod http;
 #[cfg(all(feature = "bucket", feature = "oci"))]
 pub(crate) mod moto;
+#[cfg(feature = "oci-verify")]
+pub(crate) mod party;
 #[cfg(feature = "oci")]
 pub(crate) mod registry;
+#[cfg(feature = "oci-verify")]
+pub(crate) mod sigstore;
 #[cfg(feature = "ssh")]
 pub(crate) mod sshd;
 #[cfg(feature = "http")]

@@ -161,6 +161,26 @@ impl Own {
         digest
     }
 
+    /// Makes these layers, each in a manifest of its own, all that refers to a digest.
+    pub(crate) fn refer(&self, digest: &str, artifact_type: &str, layer_type: &str, layers: &[Vec<u8>]) {
+        let mut content = self.content.lock().unwrap();
+        let mut entries = Vec::new();
+        for layer in layers {
+            let manifest = manifest(layer, layer_type);
+            let digest = Digest::sha256(&manifest).to_string();
+            entries.push(serde_json::json!({
+                "mediaType": MANIFEST_TYPE,
+                "digest": digest,
+                "size": manifest.len(),
+                "artifactType": artifact_type,
+            }));
+            content.objects.insert(Digest::sha256(layer).to_string(), layer.clone());
+            content.objects.insert(digest, manifest);
+        }
+        let index = serde_json::json!({"schemaVersion": 2, "manifests": entries});
+        content.referrers.insert(digest.to_owned(), serde_json::to_vec(&index).unwrap());
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("oci://{}/org/app", self.server.address)
     }

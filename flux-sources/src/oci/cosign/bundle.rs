@@ -8,9 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use flux_core::source::SourceError;
 use serde::Deserialize;
 
-use super::{CosignKeys, SIGNATURES, SIGNED_BYTES, Search};
-use crate::oci::manifest::{self, Manifest};
-use crate::oci::reference::is_digest;
+use super::{SIGNATURES, SIGNED_BYTES, Search, Signers};
+use crate::oci::referrers;
 
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const STATEMENT: &str = "application/vnd.in-toto+json";
@@ -18,21 +17,12 @@ const STATEMENT_KIND: &str = "https://in-toto.io/Statement/v1";
 const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 
 #[derive(Deserialize)]
-struct Referrers {
-    #[serde(default)]
-    manifests: Vec<Referrer>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Referrer {
-    digest: String,
-    artifact_type: Option<String>,
-}
-
-#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Bundle {
+    /// What a signature without a key of its own is verified with.
+    #[cfg(feature = "oci-verify")]
+    #[serde(default)]
+    verification_material: serde_json::Value,
     dsse_envelope: Envelope,
 }
 
@@ -68,65 +58,45 @@ struct Digests {
     sha256: Option<String>,
 }
 
-/// Whether one of them is of a trusted key and about the digest.
-pub(super) async fn proves(search: &mut Search<'_>) -> Result<bool, SourceError> {
-    let Some(index) = search.registry.referrers(search.cx, search.digest, BUNDLE).await? else { return Ok(false) };
-    let referrers = match serde_json::from_slice::<Referrers>(&index) {
-        Ok(Referrers { manifests }) => manifests,
-        Err(error) => {
-            search.dismiss(format!("the list of bundles cannot be read: {error}"));
-            return Ok(false);
+/// Who of the trusted made one of them about the digest.
+pub(super) async fn proves(search: &mut Search<'_>) -> Result<Option<String>, SourceError> {
+    let bundles = match referrers::list(search.cx, search.registry, search.digest, BUNDLE, SIGNATURES).await? {
+        Ok(bundles) => bundles,
+        Err(reason) => {
+            search.dismiss(reason);
+            return Ok(None);
         }
     };
-    // Not every registry filters by the type that it was asked for.
-    let bundles: Vec<&Referrer> =
-        referrers.iter().filter(|referrer| referrer.artifact_type.as_deref() == Some(BUNDLE)).collect();
-    if bundles.len() > SIGNATURES {
-        search.dismiss(format!("there are more than {SIGNATURES} bundles"));
-        return Ok(false);
-    }
     for bundle in bundles {
-        match judge(search, &bundle.digest).await? {
-            Ok(()) => return Ok(true),
+        let held = referrers::layer(search.cx, search.registry, &bundle, &[BUNDLE], SIGNED_BYTES).await?;
+        match held.and_then(|(_, bundle)| check(search.signers, &bundle, search.digest)) {
+            Ok(signer) => return Ok(Some(signer)),
             Err(reason) => search.dismiss(reason),
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
-/// Whether the bundle in this manifest proves something about the digest; if not, why.
-async fn judge(search: &Search<'_>, manifest: &str) -> Result<Result<(), String>, SourceError> {
-    let gone = || Ok(Err("a bundle is not there".into()));
-    if !is_digest(manifest) {
-        return Ok(Err("the digest of a bundle's manifest is not SHA-256".into()));
-    }
-    let document = match search.registry.manifest(search.cx, manifest).await {
-        Err(SourceError::NotFound { .. }) => return gone(),
-        other => other?,
-    };
-    let layer = match manifest::read(&document) {
-        Ok(Manifest::Image(manifest)) => manifest.layers.into_iter().find(|layer| layer.media_type == BUNDLE),
-        Ok(Manifest::Index(_)) => None,
-        Err(problem) => return Ok(Err(problem)),
-    };
-    let Some(layer) = layer.filter(|layer| is_digest(&layer.digest)) else {
-        return Ok(Err("a manifest holds no bundle".into()));
-    };
-    match search.registry.blob(search.cx, &layer.digest, SIGNED_BYTES).await {
-        Err(SourceError::NotFound { .. }) => gone(),
-        other => Ok(check(search.keys, &other?, search.digest)),
-    }
-}
-
-fn check(keys: &CosignKeys, bundle: &[u8], digest: &str) -> Result<(), String> {
+fn check(signers: Signers<'_>, bundle: &[u8], digest: &str) -> Result<String, String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("a bundle cannot be read: {error}");
-    let Bundle { dsse_envelope: envelope } = serde_json::from_slice(bundle).map_err(|error| unreadable(&error))?;
+    let bundle: Bundle = serde_json::from_slice(bundle).map_err(|error| unreadable(&error))?;
+    let envelope = &bundle.dsse_envelope;
     let payload = STANDARD.decode(&envelope.payload).map_err(|error| unreadable(&error))?;
     let message = encoded(&envelope.payload_type, &payload);
-    let signatures = envelope.signatures.iter().take(SIGNATURES);
-    if !signatures.flat_map(|made| STANDARD.decode(&made.sig)).any(|made| keys.signed(&message, &made)) {
-        return Err(format!("none of the keys {keys:?} made it"));
+    let mut signer = Err("a bundle holds no signature".to_owned());
+    for made in envelope.signatures.iter().take(SIGNATURES).flat_map(|made| STANDARD.decode(&made.sig)) {
+        signer = match signers {
+            Signers::Keys(keys) => keys.signer(&message, &made),
+            #[cfg(feature = "oci-verify")]
+            Signers::Identities(identities) => {
+                identities.of_bundled((&message, &made), &payload, &bundle.verification_material)
+            }
+        };
+        if signer.is_ok() {
+            break;
+        }
     }
+    let signer = signer?;
     if envelope.payload_type != STATEMENT {
         return Err(format!("it signs a `{}`", envelope.payload_type.escape_debug()));
     }
@@ -140,7 +110,7 @@ fn check(keys: &CosignKeys, bundle: &[u8], digest: &str) -> Result<(), String> {
     let about = |subject: &Subject| {
         subject.digest.sha256.as_deref().is_some_and(|hash| digest.strip_prefix("sha256:") == Some(hash))
     };
-    if statement.subject.iter().any(about) { Ok(()) } else { Err("it is for another digest".into()) }
+    if statement.subject.iter().any(about) { Ok(signer) } else { Err("it is for another digest".into()) }
 }
 
 /// What an envelope's signature is made over (DSSE, version 1): the type and the text, each behind its length.

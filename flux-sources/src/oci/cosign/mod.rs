@@ -1,10 +1,13 @@
-//! Signatures that Cosign makes with a key: `spec.verify` of an `OCIRepository` with a `secretRef`.
+//! Signatures that Cosign makes: `spec.verify` of an `OCIRepository`, with a `secretRef` for keys and without for
+//! those of an identity.
 //!
 //! They lie beside the artifact, as [`bundle`]s that refer to it or, as Cosign made them before version 3, under a
-//! [`tag`] made of its digest. Whoever may push may put anything there, so only what a trusted key has signed about exactly
-//! this digest counts. The transparency log is not asked, as Flux does not ask it for keys.
+//! [`tag`] made of its digest. Whoever may push may put anything there, so only what somebody who is trusted has signed
+//! about exactly this digest counts. For keys, the transparency log is not asked, as Flux does not ask it.
 
 mod bundle;
+#[cfg(feature = "oci-verify")]
+mod keyless;
 mod tag;
 
 use std::fmt;
@@ -17,6 +20,8 @@ use webpki::{RawPublicKeyEntity, ring as algorithms};
 
 use super::registry::Registry;
 use crate::secret::Secret;
+#[cfg(feature = "oci-verify")]
+pub use keyless::CosignIdentities;
 
 /// What a signed text and what holds it may weigh; they are of some hundred bytes.
 const SIGNED_BYTES: u64 = 128 << 10;
@@ -69,35 +74,59 @@ impl CosignKeys {
         if keys.0.is_empty() { Err(secret.invalid("*.pub", "is missing; no key would be trusted")) } else { Ok(keys) }
     }
 
-    /// Refuses an artifact that no trusted key has signed.
+    /// Which of the keys made a signature; an error in words if none did.
+    fn signer(&self, message: &[u8], signature: &[u8]) -> Result<String, String> {
+        let key = self.0.iter().find(|key| made_by(&key.info, message, signature));
+        key.map(|key| key.name.clone()).ok_or_else(|| format!("none of the keys {self:?} made it"))
+    }
+}
+
+/// Whether a key made a signature.
+fn made_by(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let key = SubjectPublicKeyInfoDer::from(key);
+    let Ok(entity) = RawPublicKeyEntity::try_from(&key) else { return false };
+    // A key of another kind than the algorithm's is refused before its bytes are looked at.
+    ALGORITHMS.iter().any(|algorithm| entity.verify_signature(*algorithm, message, signature).is_ok())
+}
+
+/// Whose signatures count.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Signers<'a> {
+    Keys(&'a CosignKeys),
+    #[cfg(feature = "oci-verify")]
+    Identities(&'a CosignIdentities),
+}
+
+impl Signers<'_> {
+    /// Refuses an artifact that none of them has signed; who did is returned.
     pub(super) async fn verify(
-        &self,
+        self,
         cx: &Context,
         registry: &Registry,
         url: &str,
         digest: &str,
-    ) -> Result<(), SourceError> {
+    ) -> Result<String, SourceError> {
         let unverified = |problem: String| Err(SourceError::Unverified { url: url.to_owned(), problem });
-        if self.0.is_empty() {
-            return unverified("no key is trusted".into());
+        match self {
+            Self::Keys(keys) if keys.0.is_empty() => return unverified("no key is trusted".into()),
+            #[cfg(feature = "oci-verify")]
+            Self::Identities(identities) if identities.is_empty() => {
+                return unverified("no identity is trusted".into());
+            }
+            _ => {}
         }
-        let mut search = Search { cx, registry, keys: self, digest, reasons: Vec::new() };
-        if bundle::proves(&mut search).await? || tag::proves(&mut search).await? {
-            return Ok(());
+        let mut search = Search { cx, registry, signers: self, digest, reasons: Vec::new() };
+        let mut signer = bundle::proves(&mut search).await?;
+        if signer.is_none() {
+            signer = tag::proves(&mut search).await?;
+        }
+        if let Some(signer) = signer {
+            return Ok(signer);
         }
         if search.reasons.is_empty() {
             return unverified(format!("`{digest}` has no signature"));
         }
         unverified(format!("no signature of `{digest}` holds: {}", search.reasons.join("; ")))
-    }
-
-    /// Whether one of the keys made a signature.
-    fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.0.iter().any(|key| {
-            let Ok(entity) = RawPublicKeyEntity::try_from(&key.info) else { return false };
-            // A key of another kind than the algorithm's is refused before its bytes are looked at.
-            ALGORITHMS.iter().any(|algorithm| entity.verify_signature(*algorithm, message, signature).is_ok())
-        })
     }
 }
 
@@ -105,7 +134,7 @@ impl CosignKeys {
 struct Search<'a> {
     cx: &'a Context,
     registry: &'a Registry,
-    keys: &'a CosignKeys,
+    signers: Signers<'a>,
     digest: &'a str,
     reasons: Vec<String>,
 }

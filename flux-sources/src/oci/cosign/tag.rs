@@ -7,12 +7,16 @@ use flux_core::source::SourceError;
 use oci_client::manifest::OciDescriptor;
 use serde::Deserialize;
 
-use super::{SIGNATURES, SIGNED_BYTES, Search};
+use super::{SIGNATURES, SIGNED_BYTES, Search, Signers};
 use crate::oci::manifest::{self, Manifest};
 use crate::oci::reference::is_digest;
 
 const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+#[cfg(feature = "oci-verify")]
+const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
+#[cfg(feature = "oci-verify")]
+const ENTRY: &str = "dev.sigstore.cosign/bundle";
 const PAYLOAD_KIND: &str = "cosign container image signature";
 
 /// What a signature is about.
@@ -34,39 +38,39 @@ struct Image {
     digest: String,
 }
 
-/// Whether one of them is of a trusted key and about the digest.
-pub(super) async fn proves(search: &mut Search<'_>) -> Result<bool, SourceError> {
+/// Who of the trusted made one of them about the digest.
+pub(super) async fn proves(search: &mut Search<'_>) -> Result<Option<String>, SourceError> {
     let tag = format!("{}.sig", search.digest.replacen(':', "-", 1));
     let document = match search.registry.tagged(search.cx, &tag).await {
-        Err(SourceError::NotFound { .. }) => return Ok(false),
+        Err(SourceError::NotFound { .. }) => return Ok(None),
         other => other?,
     };
     let layers = match manifest::read(&document) {
         Ok(Manifest::Image(manifest)) => manifest.layers,
         Ok(Manifest::Index(_)) => {
             search.dismiss("an index stands where signatures should");
-            return Ok(false);
+            return Ok(None);
         }
         Err(problem) => {
             search.dismiss(problem);
-            return Ok(false);
+            return Ok(None);
         }
     };
     if layers.len() > SIGNATURES {
         search.dismiss(format!("there are more than {SIGNATURES} signatures"));
-        return Ok(false);
+        return Ok(None);
     }
     for layer in layers.iter().filter(|layer| layer.media_type == PAYLOAD) {
         match judge(search, layer).await? {
-            Ok(()) => return Ok(true),
+            Ok(signer) => return Ok(Some(signer)),
             Err(reason) => search.dismiss(reason),
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
-/// Whether one signature proves something about the digest; if not, why.
-async fn judge(search: &Search<'_>, layer: &OciDescriptor) -> Result<Result<(), String>, SourceError> {
+/// Who made one signature about the digest; if nobody who is trusted did, why.
+async fn judge(search: &Search<'_>, layer: &OciDescriptor) -> Result<Result<String, String>, SourceError> {
     let signature = layer.annotations.as_ref().and_then(|annotations| annotations.get(SIGNATURE));
     let Some(signature) = signature.and_then(|text| STANDARD.decode(text).ok()) else {
         return Ok(Err("a signature is missing or not base64".into()));
@@ -78,9 +82,18 @@ async fn judge(search: &Search<'_>, layer: &OciDescriptor) -> Result<Result<(), 
         Err(SourceError::NotFound { .. }) => return Ok(Err("a signed text is not there".into())),
         other => other?,
     };
-    if !search.keys.signed(&payload, &signature) {
-        return Ok(Err(format!("none of the keys {:?} made it", search.keys)));
-    }
+    let signer = match search.signers {
+        Signers::Keys(keys) => keys.signer(&payload, &signature),
+        #[cfg(feature = "oci-verify")]
+        Signers::Identities(identities) => {
+            let annotation = |name: &str| layer.annotations.as_ref().and_then(|all| all.get(name)).map(String::as_str);
+            identities.of_annotated(&payload, &signature, annotation(CERTIFICATE), annotation(ENTRY))
+        }
+    };
+    let signer = match signer {
+        Ok(signer) => signer,
+        Err(reason) => return Ok(Err(reason)),
+    };
     Ok(match serde_json::from_slice::<Payload>(&payload) {
         Err(error) => Err(format!("the signed text cannot be read: {error}")),
         Ok(Payload { critical }) if critical.kind != PAYLOAD_KIND => {
@@ -89,6 +102,6 @@ async fn judge(search: &Search<'_>, layer: &OciDescriptor) -> Result<Result<(), 
         Ok(Payload { critical }) if critical.image.digest != search.digest => {
             Err(format!("it is for `{}`", critical.image.digest.escape_debug()))
         }
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(signer),
     })
 }
