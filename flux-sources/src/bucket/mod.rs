@@ -87,11 +87,19 @@ struct Last {
     objects: HashMap<String, (String, Bytes)>,
 }
 
-/// The ignore file of a bucket; without an ETag there is none.
-#[derive(Clone, Default)]
+/// The ignore file of a bucket.
+#[derive(Clone)]
 struct IgnoreFile {
-    etag: Option<String>,
+    etag: String,
     text: String,
+}
+
+/// What a listing comes to.
+enum Listing {
+    /// All that is wanted.
+    Whole(Index),
+    /// The ignore file is another one, or there is none any more.
+    OtherRules { there: bool },
 }
 
 /// Describes a [`BucketSource`].
@@ -222,43 +230,48 @@ impl Inner {
     /// What the bucket holds and is wanted.
     async fn index(&self, cx: &Context) -> Result<Index, SourceError> {
         let known = self.last().ignore.clone();
-        // A listing that has the ignore file says whether the one that is known is still it.
-        let listed = IGNORE_FILE.starts_with(&self.prefix);
-        let mut file = match known {
-            Some(file) if listed => file,
-            known => self.ignore_file(cx, known).await?,
+        // A listing that has the ignore file says whether the one that is known is still it; without, it has to be asked for.
+        let mut file = match IGNORE_FILE.starts_with(&self.prefix) {
+            true => known,
+            false => self.ignore_file(cx, known).await?,
         };
         for _ in 0..ATTEMPTS {
-            let (index, etag) = self.list(cx, &self.rules(&file)).await?;
-            if !listed || etag == file.etag {
-                self.last().ignore = Some(file);
-                return Ok(index);
+            match self.list(cx, &file).await? {
+                Listing::Whole(index) => {
+                    self.last().ignore = file;
+                    return Ok(index);
+                }
+                Listing::OtherRules { there: false } => file = None,
+                Listing::OtherRules { there: true } => file = self.ignore_file(cx, None).await?,
             }
-            file = self.ignore_file(cx, None).await?;
         }
         Err(self.server.rejected(format!("`{IGNORE_FILE}` changes while the bucket is listed")))
     }
 
-    fn rules(&self, file: &IgnoreFile) -> IgnoreRules {
+    fn rules(&self, file: Option<&IgnoreFile>) -> IgnoreRules {
         let mut rules = IgnoreRules::default();
-        rules.add_text(&file.text, "");
+        rules.add_text(file.map_or("", |file| &file.text), "");
         rules.add_text(self.ignore.as_deref().unwrap_or_default(), "");
         rules
     }
 
-    async fn ignore_file(&self, cx: &Context, known: Option<IgnoreFile>) -> Result<IgnoreFile, SourceError> {
-        let etag = known.as_ref().and_then(|file| file.etag.as_deref());
-        let wanted = etag.map_or(Wanted::Any, Wanted::Other);
+    async fn ignore_file(&self, cx: &Context, known: Option<IgnoreFile>) -> Result<Option<IgnoreFile>, SourceError> {
+        let wanted = known.as_ref().map_or(Wanted::Any, |file| Wanted::Other(&file.etag));
         Ok(match self.server.read(cx, IGNORE_FILE, wanted, IGNORE_BYTES).await? {
-            Content::Read { data, etag } => IgnoreFile { etag, text: String::from_utf8_lossy(&data).into_owned() },
-            Content::Same => known.unwrap_or_default(),
-            Content::Gone => IgnoreFile::default(),
+            Content::Read { data, etag } => {
+                let etag = etag.unwrap_or_default();
+                Some(IgnoreFile { etag, text: String::from_utf8_lossy(&data).into_owned() })
+            }
+            Content::Same => known,
+            Content::Gone => None,
         })
     }
 
-    /// Lists the bucket; the second is the ETag of the ignore file, if it was listed.
-    async fn list(&self, cx: &Context, rules: &IgnoreRules) -> Result<(Index, Option<String>), SourceError> {
-        let (mut index, mut ignore_file) = (Index::default(), None);
+    /// Lists the bucket, up to where it says that the ignore file is another one.
+    async fn list(&self, cx: &Context, file: &Option<IgnoreFile>) -> Result<Listing, SourceError> {
+        let rules = self.rules(file.as_ref());
+        let known = file.as_ref().map(|file| file.etag.as_str());
+        let (mut index, mut met) = (Index::default(), false);
         let (mut token, mut listed, mut total) = (None, 0, 0_u64);
         loop {
             let Page { objects, next, odd } = self.server.page(cx, &self.prefix, token.clone()).await?;
@@ -280,7 +293,10 @@ impl Inner {
                     return Err(self.server.rejected(format!("`{key}`: the listing has no ETag")));
                 };
                 if key == IGNORE_FILE {
-                    ignore_file = Some(etag.to_owned());
+                    if known != Some(etag) {
+                        return Ok(Listing::OtherRules { there: true });
+                    }
+                    met = true;
                     continue;
                 }
                 if rules.ignores(&key, false) {
@@ -300,10 +316,13 @@ impl Inner {
                 None => break,
             }
         }
+        if IGNORE_FILE.starts_with(&self.prefix) && known.is_some() && !met {
+            return Ok(Listing::OtherRules { there: false });
+        }
         if let Some(path) = index.clash() {
             return Err(self.server.rejected(format!("`{path}` is a file and a directory")));
         }
-        Ok((index, ignore_file))
+        Ok(Listing::Whole(index))
     }
 
     /// Holds one more object against the limits, before anything of it is read.

@@ -22,6 +22,13 @@ pub(crate) struct Access {
     /// A file with a token, sent in place of a user and a password
     #[arg(long, conflicts_with = "username", value_name = "FILE")]
     bearer_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    transport: Transport,
+}
+
+/// How a server is reached, whoever we are.
+#[derive(Args)]
+pub(crate) struct Transport {
     /// An authority to trust beside those of the machine
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -50,6 +57,16 @@ impl Access {
         Ok(Credentials::basic(username, password))
     }
 
+    pub(crate) fn tls(&self) -> Result<Tls, Failure> {
+        self.transport.tls()
+    }
+
+    pub(crate) fn proxy(&self) -> Result<Option<Proxy>, Failure> {
+        self.transport.proxy()
+    }
+}
+
+impl Transport {
     pub(crate) fn tls(&self) -> Result<Tls, Failure> {
         let mut tls = Tls::default();
         if let Some(path) = &self.ca_file {

@@ -1,6 +1,8 @@
 //! `fluxrs source`: fetch one artifact and show what it is.
 
 mod access;
+mod bucket;
+mod chart;
 mod git;
 mod helm;
 mod oci;
@@ -24,8 +26,12 @@ pub(crate) enum Source {
     /// Fetch an artifact from an OCI registry
     Oci(oci::Oci),
     /// Fetch a chart from a Helm repository
-    #[command(alias = "chart")]
     Helm(helm::Helm),
+    /// Fetch the objects of a bucket
+    Bucket(bucket::Bucket),
+    /// Build a chart from another source, or with other values
+    #[command(subcommand)]
+    Chart(chart::Chart),
 }
 
 impl Source {
@@ -34,6 +40,11 @@ impl Source {
             Self::Git(git) => fetch(git.source()?, &git.common).await,
             Self::Oci(oci) => fetch(oci.source()?, &oci.common).await,
             Self::Helm(helm) => fetch(helm.source()?, &helm.common).await,
+            Self::Bucket(bucket) => fetch(bucket.source()?, &bucket.common).await,
+            Self::Chart(chart) => {
+                let (source, common) = chart.source()?;
+                fetch(source, common).await
+            }
         }
     }
 }

@@ -24,12 +24,14 @@ pub(super) fn artifact(artifact: &Artifact, output: Output) -> Result<String, Fa
 }
 
 fn text(artifact: &Artifact) -> String {
-    let mut text = format!("revision  {}\ndigest    {}\n", plain(artifact.revision.as_str()), artifact.digest());
+    let width = artifact.metadata.keys().map(|key| key.len()).max().unwrap_or_default().max("revision".len()) + 1;
+    let (revision, digest) = (plain(artifact.revision.as_str()), artifact.digest());
+    let mut text = format!("{:<width$} {revision}\n{:<width$} {digest}\n", "revision", "digest");
     for (key, value) in &artifact.metadata {
         let first = value.lines().next().unwrap_or_default();
-        let _ = writeln!(text, "{:<9} {}", plain(key), plain(first));
+        let _ = writeln!(text, "{:<width$} {}", plain(key), plain(first));
     }
-    let _ = writeln!(text, "files     {}", artifact.tree.file_count());
+    let _ = writeln!(text, "{:<width$} {}", "files", artifact.tree.file_count());
     for (path, entry) in artifact.tree.entries() {
         let path = plain(path);
         let _ = match entry {
