@@ -7,7 +7,7 @@ use flux_core::cluster::{Cluster as _, ClusterError, ListOptions};
 use flux_core::reconcile::Phase;
 
 use super::model::{Form, Model, keeper, random_name};
-use super::names::{Kind, Name};
+use super::names::{Kind, Name, SHARED};
 use super::story::{Fault, INTERVAL, REST, SOURCE_INTERVAL, Story};
 use super::unit;
 use crate::random::Random;
@@ -165,7 +165,10 @@ impl Model {
         let before = self.folders[i].wants.clone();
         for name in before.keys().filter(|name| !name.kind.holds_others()) {
             match random.below(6) {
-                0 if *name != keeper(i) => drop(self.folders[i].wants.remove(name)),
+                // What others hold for it would go with it, and be gone when it is wanted back.
+                0 if *name != keeper(i) && name.kind != Kind::Widget(SHARED) => {
+                    self.folders[i].wants.remove(name);
+                }
                 1..=3 => {
                     let value = self.next_value();
                     self.folders[i].wants.insert(name.clone(), value);
