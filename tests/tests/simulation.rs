@@ -32,7 +32,12 @@ fn h60_the_laws_hold_whatever_happens() {
                     if seed >= from + seeds || faults.lock().unwrap().len() > 4 {
                         return;
                     }
-                    match std::panic::catch_unwind(|| sim::run(seed)) {
+                    let start = Instant::now();
+                    let outcome = std::panic::catch_unwind(|| sim::run(seed));
+                    if start.elapsed().as_secs() > 5 {
+                        println!("seed {seed} takes {:.0} s", start.elapsed().as_secs_f64());
+                    }
+                    match outcome {
                         Ok(Ok(summary)) => {
                             requests.fetch_add(summary.requests as u64, Ordering::Relaxed);
                             crashes.fetch_add(summary.crashes as u64, Ordering::Relaxed);

@@ -52,8 +52,10 @@ impl Wait<'_> {
                 Err(interrupted) => return Err(interrupted),
             }
             match cx.run(tokio::time::sleep(RETRY)).await {
-                Err(Interrupted::Cancelled) => return Err(Interrupted::Cancelled),
-                Ok(()) | Err(Interrupted::DeadlineExceeded) => {}
+                Ok(()) => {}
+                // Once there is no time left a round ends before it has begun, and so would every other.
+                Err(Interrupted::DeadlineExceeded) => return Ok(watched.health()),
+                Err(interrupted) => return Err(interrupted),
             }
         }
     }

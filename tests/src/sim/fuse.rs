@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use flux_core::source::{Source, SourceError};
 use flux_core::store::{MemoryStateStore, PipelineState, StateError, StateStore};
-use flux_core::{Artifact, Context, Revision};
+use flux_core::{Artifact, Context, Digest, Revision, Tree};
 use flux_sources::memory::MemorySource;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -76,6 +76,25 @@ impl StateStore for Disk {
     async fn remove(&self, key: &str) -> Result<(), StateError> {
         self.fuse.moment().await;
         self.store.remove(key).await?;
+        self.fuse.moment().await;
+        Ok(())
+    }
+
+    async fn keep_tree(&self, key: &str, tree: &Tree) -> Result<(), StateError> {
+        self.fuse.moment().await;
+        self.store.keep_tree(key, tree).await?;
+        self.fuse.moment().await;
+        Ok(())
+    }
+
+    async fn tree(&self, digest: &Digest) -> Result<Option<Tree>, StateError> {
+        self.fuse.moment().await;
+        self.store.tree(digest).await
+    }
+
+    async fn forget_tree(&self, key: &str, digest: &Digest) -> Result<(), StateError> {
+        self.fuse.moment().await;
+        self.store.forget_tree(key, digest).await?;
         self.fuse.moment().await;
         Ok(())
     }

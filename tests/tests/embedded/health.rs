@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use flux_appliers::raw::RawRenderer;
 use flux_appliers::ssa::{Owner, ServerSideApplier};
-use flux_core::{Applier, Artifact, Context, HealthStatus, Inventory, Renderer, Revision, Tree};
-use flux_kube::apiserver::{ApiServer, Behaviour, Calls, Objects, Verb, Workloads};
+use flux_core::{Applier, Artifact, Context, HealthStatus, Inventory, ObjectId, Renderer, Revision, Tree};
+use flux_kube::apiserver::{ApiServer, Behaviour, Calls, Fault, Objects, Verb, Workloads};
 use tokio::time::Instant;
 
 const ALL: &str = "
@@ -91,4 +91,27 @@ async fn what_fails_is_told_from_what_is_slow() {
 
     let (bad, _, _) = health(Workloads::default().when(Objects::of("Job"), Behaviour::Fails)).await;
     assert_eq!(bad, [("Job".to_owned(), HealthStatus::Failed)]);
+}
+
+#[test]
+fn a_server_that_only_fails_is_waited_for_no_longer_than_the_deadline() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    // In a thread of its own: a wait that never gives way cannot be ended from within its runtime.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let waited = runtime.block_on(async {
+            let server = ApiServer::default();
+            server.inject(Fault::error(503).on(Calls::reads()));
+            let owned = Inventory::from_iter([ObjectId::new("", "ConfigMap", "default", "a").at("v1")]);
+            let applier = ServerSideApplier::new(Arc::new(server), Owner::new("app", "default"));
+            let begun = Instant::now();
+            let cx = Context::background().with_timeout(Duration::from_secs(5));
+            let health = applier.wait(&cx, &owned).await.unwrap();
+            (health.waiting().map(|object| object.status).collect::<Vec<_>>(), begun.elapsed())
+        });
+        drop(sender.send(waited));
+    });
+    let (waiting, took) = receiver.recv_timeout(Duration::from_secs(60)).expect("the wait ends");
+    assert_eq!(waiting, [HealthStatus::Unknown]);
+    assert_eq!(took, Duration::from_secs(5));
 }
