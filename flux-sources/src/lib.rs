@@ -9,6 +9,9 @@
 //! | [`oci`] | an artifact in an OCI registry | `oci` |
 //! | [`bucket`] | the objects of a bucket | `bucket` |
 //!
+//! What is fetched can be held against signatures: commits and tags (feature `verify`), charts with provenance files
+//! (`provenance`), and artifacts in registries with Cosign's keys, or with certificates (`oci-verify`).
+//!
 //! Every one implements [`Source`](flux_core::Source) and behaves as the [`contract`] says; a source of a host's own can
 //! be held against it with the feature `contract`. What a source leaves out of its artifact is said by [`ignore`] rules.
 //! Artifacts are kept on disk for others by the `store` (feature `store`), and served over HTTP (feature `serve`).

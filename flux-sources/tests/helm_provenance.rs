@@ -195,6 +195,69 @@ async fn h27_a_chart_that_no_trusted_key_vouches_for_is_refused() {
     refused(repository.get(&keys).await, "there is no provenance file");
 }
 
+/// A chart of version `1.0.0+b.1` in a registry, with these provenance files beside it.
+#[cfg(feature = "oci")]
+fn push(registry: &support::registry::Own, archive: &[u8], provenance: &[&str]) {
+    use serde_json::json;
+    let mut content = registry.content.lock().unwrap();
+    let mut descriptor = |media_type: &str, data: &[u8]| {
+        let digest = Digest::sha256(data).to_string();
+        content.objects.insert(digest.clone(), data.to_vec());
+        json!({"mediaType": media_type, "digest": digest, "size": data.len()})
+    };
+    let config = descriptor("application/vnd.cncf.helm.config.v1+json", b"{}");
+    let mut layers = vec![descriptor("application/vnd.cncf.helm.chart.content.v1.tar+gzip", archive)];
+    for file in provenance {
+        layers.push(descriptor("application/vnd.cncf.helm.chart.provenance.v1.prov", file.as_bytes()));
+    }
+    let manifest = json!({"schemaVersion": 2, "config": config, "layers": layers}).to_string().into_bytes();
+    let digest = Digest::sha256(&manifest).to_string();
+    content.objects.insert(digest.clone(), manifest);
+    content.tags.insert("1.0.0_b.1".into(), digest);
+}
+
+#[cfg(feature = "oci")]
+#[tokio::test]
+async fn h27_a_chart_in_a_registry_needs_its_provenance_too() {
+    use flux_sources::oci::OciChartSource;
+    let Some(gpg) = Gpg::new() else { return };
+    let registry = support::registry::Own::start();
+    let ada = gpg.key("ada@example.com", "ed25519", "sign,cert", "0");
+    let bob = gpg.key("bob@example.com", "ed25519", "sign,cert", "0");
+    let chart = CHART.replace("1.0.0", "1.0.0+b.1");
+    let archive = layer(&[("app/Chart.yaml", &chart)]);
+    let text = |file: &str| format!("{chart}\n...\nfiles:\n  {file}: {}\n", Digest::sha256(&archive));
+    let get = async |keys: &ProvenanceKeys| {
+        let url = format!("oci://{}/org", registry.server.address);
+        let builder = OciChartSource::builder(url, "app").version("1.0.0+b.1").insecure(true);
+        let source = builder.verify_provenance(keys.clone()).build()?;
+        let cx = Context::background();
+        let revision = source.resolve(&cx).await?;
+        source.fetch(&cx, &revision).await
+    };
+    let keys = keyring(gpg.export(&ada));
+    let signed = gpg.clearsign(&ada, &text("app-1.0.0+b.1.tgz"));
+    push(&registry, &archive, &[&signed]);
+    let artifact = get(&keys).await.unwrap();
+    assert!(artifact.metadata["verified"].starts_with("OpenPGP key "), "{:?}", artifact.metadata);
+    refused(get(&ProvenanceKeys::default()).await, "the keyring is empty");
+    refused(get(&keyring(gpg.export(&bob))).await, "no key of the keyring made the signature");
+    let other = gpg.clearsign(&ada, &text("other-1.0.0+b.1.tgz"));
+    let by_bob = gpg.clearsign(&bob, &text("app-1.0.0+b.1.tgz"));
+    for (provenance, problem) in [
+        (&[][..], "no provenance file, or several"),
+        (&[&*by_bob, &signed], "no provenance file, or several"),
+        (&[&by_bob], "no key of the keyring made the signature"),
+        (&[&other], "for a file of name `app-1.0.0+b.1.tgz`"),
+        (&[""], "does not begin with a signed message"),
+    ] {
+        push(&registry, &archive, provenance);
+        refused(get(&keys).await, problem);
+    }
+    push(&registry, &layer(&[("app/Chart.yaml", &chart), ("app/values.yaml", "a: 1")]), &[&signed]);
+    refused(get(&keys).await, "is signed");
+}
+
 #[test]
 fn keyrings_are_read_from_a_secret_and_hold_keys() {
     let read = |data: &[(&str, &[u8])]| {

@@ -9,7 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use flux_core::{Artifact, Class, Context, Digest, Source, SourceError};
 use flux_sources::Secret;
 use flux_sources::oci::{CosignIdentities, OciSource};
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyPair, NameConstraints,
+    SanType,
+};
 use serde_json::{Value, json};
 use support::archive::layer;
 use support::party::Party;
@@ -233,6 +236,18 @@ async fn h33_certificates_of_others_are_refused() {
         let promise = other.promise(&params(), &key, &sigstore.certificate_log);
         other.issue(params(), key, &promise)
     };
+    let (mut for_servers, mut for_some) = (Sigstore::new(), Sigstore::new());
+    for_servers.change_fulcio(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
+    for_some.change_fulcio(|params| {
+        let permitted_subtrees = vec![GeneralSubtree::DnsName("example.com".into())];
+        params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: vec![] });
+    });
+    for (sigstore, problem) in
+        [(&for_servers, "not issued by a trusted authority"), (&for_some, "holds only for some names")]
+    {
+        place.sign(Form::Tag, sigstore, &sigstore.certify(params()));
+        refused(Form::Tag, place.get(&trusting(sigstore)).await, problem);
+    }
     let unlogged = sigstore.fulcio.issue(params(), key());
     let logged_elsewhere = {
         let key = key();

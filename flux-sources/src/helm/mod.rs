@@ -6,6 +6,8 @@
 //! directory. [`BuiltChartSource`] makes charts of directories in other sources, and gives charts other values.
 
 mod build;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod index;
 #[cfg(feature = "provenance")]
 mod provenance;
@@ -33,6 +35,8 @@ pub(crate) use build::archive;
 pub use build::{BuiltChartSource, BuiltChartSourceBuilder, ChartRepository, ReconcileStrategy, package};
 #[cfg(feature = "provenance")]
 pub use provenance::ProvenanceKeys;
+#[cfg(feature = "provenance")]
+pub(crate) use provenance::{PROVENANCE_BYTES, Packaged};
 
 /// What an index and a chart may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -281,7 +285,7 @@ impl Inner {
         let file = file_name(&url);
         url.set_path(&format!("{}.prov", url.path()));
         let what = format!("`{}.prov`", file.escape_debug());
-        let answer = self.get(cx, url, provenance::PROVENANCE_BYTES).await?.success(&self.shown, &what);
+        let answer = self.get(cx, url, PROVENANCE_BYTES).await?.success(&self.shown, &what);
         let answer = answer.map_err(|error| match error {
             SourceError::NotFound { .. } => unverified(format!("there is no provenance file {what}")),
             other => other,
@@ -289,7 +293,7 @@ impl Inner {
         let (keys, now, data) = (keys.clone(), cx.now().unix_seconds(), data.clone());
         let (name, version) = (self.chart.clone(), entry.version.clone());
         let signer = cx.run_blocking(move |_| {
-            let chart = provenance::Packaged { name: &name, version: &version, file: &file, archive: &data };
+            let chart = Packaged { name: &name, version: &version, file: &file, archive: &data };
             keys.verify(&answer.body, &chart, now)
         });
         signer.await?.map(Some).map_err(unverified)

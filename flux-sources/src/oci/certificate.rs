@@ -128,6 +128,10 @@ pub(super) fn uses<'a, 'b>(certificate: &'a X509Certificate<'b>) -> Result<Uses<
             ParsedExtension::KeyUsage(usage) => uses.key = Some(usage),
             ParsedExtension::ExtendedKeyUsage(usage) => uses.extended = Some(usage),
             ParsedExtension::SubjectAlternativeName(_) => {}
+            // Who is not held against them must not say that they hold.
+            ParsedExtension::NameConstraints(_) => {
+                return Err("a certificate holds only for some names, which are not looked at".into());
+            }
             ParsedExtension::ParseError { .. } => {
                 return Err(format!("the extension {} of a certificate cannot be read", extension.oid));
             }

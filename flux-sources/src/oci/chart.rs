@@ -9,9 +9,17 @@ use flux_core::source::{Source, SourceError};
 use flux_core::tree::TreeLimits;
 use flux_core::{Artifact, Context, Revision};
 
+#[cfg(feature = "provenance")]
+use super::reference::is_digest;
 use super::{CHART, COPIED, LayerOperation, LayerSelector, OciReference, OciSource, OciSourceBuilder, OciVerification};
 use crate::helm::{HelmLimits, unpack};
+#[cfg(feature = "provenance")]
+use crate::helm::{PROVENANCE_BYTES, Packaged, ProvenanceKeys};
 use crate::http::{Credentials, Proxy, Tls, bounded};
+
+/// The media type of a provenance file.
+#[cfg(feature = "provenance")]
+const PROVENANCE: &str = "application/vnd.cncf.helm.chart.provenance.v1.prov";
 
 /// A chart in a registry as a source; its revision is the version of the chart. A clone shares everything.
 ///
@@ -38,6 +46,8 @@ struct Inner {
     /// The one version that is wanted, if it is no range.
     exact: Option<String>,
     limits: HelmLimits,
+    #[cfg(feature = "provenance")]
+    keys: Option<ProvenanceKeys>,
 }
 
 /// Describes an [`OciChartSource`].
@@ -48,6 +58,8 @@ pub struct OciChartSourceBuilder {
     chart: String,
     version: String,
     limits: HelmLimits,
+    #[cfg(feature = "provenance")]
+    keys: Option<ProvenanceKeys>,
 }
 
 impl OciChartSource {
@@ -55,7 +67,14 @@ impl OciChartSource {
     pub fn builder(url: impl Into<String>, chart: impl Into<String>) -> OciChartSourceBuilder {
         let (url, chart) = (url.into(), chart.into());
         let repository = OciSource::builder(format!("{}/{chart}", url.trim_end_matches('/')));
-        OciChartSourceBuilder { repository, chart, version: "*".to_owned(), limits: HelmLimits::default() }
+        OciChartSourceBuilder {
+            repository,
+            chart,
+            version: "*".to_owned(),
+            limits: HelmLimits::default(),
+            #[cfg(feature = "provenance")]
+            keys: None,
+        }
     }
 }
 
@@ -75,6 +94,16 @@ impl OciChartSourceBuilder {
     /// Fetches nothing that is not signed so: `spec.verify`, as [`OciSourceBuilder::verify`] does it.
     pub fn verify(mut self, verification: impl Into<OciVerification>) -> Self {
         self.repository = self.repository.verify(verification);
+        self
+    }
+
+    /// Fetches no chart whose provenance file, a layer beside that of the chart, none of these keys has signed: `--verify`
+    /// of Helm. Flux has no such setting. It may be asked for together with [`verify`](Self::verify).
+    ///
+    /// The archive has the name that `helm package` gives it, `chart-version.tgz`.
+    #[cfg(feature = "provenance")]
+    pub fn verify_provenance(mut self, keys: ProvenanceKeys) -> Self {
+        self.keys = Some(keys);
         self
     }
 
@@ -118,7 +147,49 @@ impl OciChartSourceBuilder {
             .layer(LayerSelector { media_type: Some(CHART.into()), operation: LayerOperation::Copy })
             .tree_limits(TreeLimits { total_bytes: bytes, file_bytes: bytes, ..TreeLimits::default() })
             .build()?;
-        Ok(OciChartSource(Arc::new(Inner { repository, chart: self.chart, exact, limits: self.limits })))
+        Ok(OciChartSource(Arc::new(Inner {
+            repository,
+            chart: self.chart,
+            exact,
+            limits: self.limits,
+            #[cfg(feature = "provenance")]
+            keys: self.keys,
+        })))
+    }
+}
+
+#[cfg(feature = "provenance")]
+impl Inner {
+    /// Who signed an archive, if that is asked for.
+    async fn packager(
+        &self,
+        cx: &Context,
+        digest: &str,
+        version: &str,
+        archive: &bytes::Bytes,
+    ) -> Result<Option<String>, SourceError> {
+        let Some(keys) = &self.keys else { return Ok(None) };
+        let pulled = &self.repository.0;
+        let unverified = |problem: String| SourceError::Unverified { url: pulled.url.clone(), problem };
+        let layers = pulled.manifest(cx, digest).await?.layers;
+        let mut layers = layers.iter().filter(|layer| layer.media_type == PROVENANCE);
+        let (Some(layer), None) = (layers.next(), layers.next()) else {
+            return Err(unverified("the chart has no provenance file, or several".into()));
+        };
+        if !is_digest(&layer.digest) {
+            return Err(unverified("the digest of the provenance file is not SHA-256".into()));
+        }
+        let provenance = pulled.registry.blob(cx, &layer.digest, PROVENANCE_BYTES).await?;
+        let (keys, now, archive) = (keys.clone(), cx.now().unix_seconds(), archive.clone());
+        let (name, version) = (self.chart.clone(), version.to_owned());
+        let signer = cx.run_blocking(move |_| {
+            // The name of a chart may be below others in the repository.
+            let name = name.rsplit('/').next().unwrap_or_default();
+            let file = format!("{name}-{version}.tgz");
+            let chart = Packaged { name, version: &version, file: &file, archive: &archive };
+            keys.verify(&provenance, &chart, now)
+        });
+        signer.await?.map(Some).map_err(unverified)
     }
 }
 
@@ -148,9 +219,17 @@ impl Source for OciChartSource {
             .tree
             .read(COPIED)
             .map_err(|error| SourceError::Rejected { url: url.clone(), problem: error.to_string() })?;
+        #[cfg(feature = "provenance")]
+        let packager = inner.packager(&bounded(cx), &digest, revision.as_str(), &archive).await?;
         let limits = inner.limits.tree;
         let tree = cx.run_blocking(move |_| unpack(&url, &archive, limits)).await??;
         let mut metadata = pulled.metadata;
+        #[cfg(feature = "provenance")]
+        if let Some(packager) = packager {
+            // Who signed the manifest is named first.
+            let signers = metadata.get("verified").map_or(packager.clone(), |signer| format!("{signer}, {packager}"));
+            metadata.insert("verified".to_owned(), signers);
+        }
         metadata.insert("chart".to_owned(), inner.chart.clone());
         metadata.insert("version".to_owned(), revision.to_string());
         Ok(Artifact { revision: revision.clone(), tree, metadata })

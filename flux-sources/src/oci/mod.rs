@@ -14,6 +14,8 @@ mod challenge;
 mod chart;
 mod cosign;
 mod docker_config;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod manifest;
 #[cfg(feature = "oci-verify")]
 mod notation;

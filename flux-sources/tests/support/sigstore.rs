@@ -49,6 +49,13 @@ impl Sigstore {
         Self { root, fulcio, rekor: key(), certificate_log: key() }
     }
 
+    /// Gives the authority another certificate.
+    pub(crate) fn change_fulcio(&mut self, change: impl FnOnce(&mut CertificateParams)) {
+        let mut params = self.fulcio.params.clone();
+        change(&mut params);
+        self.fulcio = self.root.issue(params, KeyPair::generate().unwrap());
+    }
+
     /// The `trusted_root.json` of this instance.
     pub(crate) fn trusted_root(&self) -> Value {
         let valid = json!({"start": "2020-01-01T00:00:00Z", "end": "2021-01-01T00:00:00.5Z"});

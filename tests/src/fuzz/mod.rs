@@ -12,6 +12,7 @@ mod helm;
 mod helm_functions;
 mod kustomize;
 mod mutate;
+mod signed;
 mod sops;
 mod substitute;
 mod yaml;
@@ -31,19 +32,25 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "apiserver", run: apiserver::requests },
     Target { name: "cel", run: cel::evaluate },
+    Target { name: "cosign", run: signed::cosign },
     Target { name: "git_references", run: git::references },
     Target { name: "git_signature", run: git::signature },
     Target { name: "gitmodules", run: git::gitmodules },
     Target { name: "helm-chart", run: helm::chart },
     Target { name: "helm-set", run: helm::set_flags },
     Target { name: "helm-template", run: helm::template },
+    Target { name: "helm_archive", run: signed::archive },
     Target { name: "helm_dates", run: helm_functions::dates },
+    Target { name: "helm_index", run: signed::index },
     Target { name: "helm_printf", run: helm_functions::printf },
     Target { name: "helm_regex", run: helm_functions::regex },
     Target { name: "ignore", run: git::ignore },
     Target { name: "known_hosts", run: git::known_hosts },
     Target { name: "kustomize", run: kustomize::build_tree },
+    Target { name: "notation", run: signed::notation },
+    Target { name: "oci_manifest", run: signed::manifest },
     Target { name: "patches", run: kustomize::patch },
+    Target { name: "provenance", run: signed::provenance },
     Target { name: "sops", run: sops::read },
     Target { name: "strvals", run: helm_functions::set_values },
     Target { name: "substitute", run: substitute::expand },

@@ -20,7 +20,7 @@ use crate::secret::Secret;
 use clearsign::Clearsigned;
 
 /// What a provenance file may weigh; the `Chart.yaml` in it may weigh as much in Helm.
-pub(super) const PROVENANCE_BYTES: u64 = 1 << 20;
+pub(crate) const PROVENANCE_BYTES: u64 = 1 << 20;
 /// What stands between the two parts of the signed text.
 const BETWEEN: &str = "\n...\n";
 
@@ -60,16 +60,26 @@ impl ProvenanceKeys {
     }
 
     /// Who vouches for a chart by its provenance file; an error in words if nobody who is trusted does.
-    pub(super) fn verify(&self, provenance: &[u8], chart: &Packaged<'_>, now: i64) -> Result<String, String> {
+    pub(crate) fn verify(&self, provenance: &[u8], chart: &Packaged<'_>, now: i64) -> Result<String, String> {
         if self.is_empty() {
             return Err("the keyring is empty".into());
         }
-        let message = std::str::from_utf8(provenance).map_err(|_| "the provenance file is not UTF-8")?;
-        let message = Clearsigned::read(message).map_err(|problem| format!("in the provenance file, {problem}"))?;
+        let message = message(provenance)?;
         let signer = openpgp::verify(&self.0, message.signature, message.signed().as_bytes(), now)?;
         chart.is_described_by(&message.text())?;
         Ok(signer)
     }
+}
+
+fn message(provenance: &[u8]) -> Result<Clearsigned<'_>, String> {
+    let message = std::str::from_utf8(provenance).map_err(|_| "the provenance file is not UTF-8")?;
+    Clearsigned::read(message).map_err(|problem| format!("in the provenance file, {problem}"))
+}
+
+/// What a provenance file says, by whomever it is signed.
+#[cfg(feature = "fuzz")]
+pub(super) fn signed_text(provenance: &[u8]) -> Result<String, String> {
+    Ok(message(provenance)?.text())
 }
 
 impl fmt::Debug for ProvenanceKeys {
@@ -80,17 +90,17 @@ impl fmt::Debug for ProvenanceKeys {
 
 /// A chart as it was asked for and as it came.
 #[derive(Debug)]
-pub(super) struct Packaged<'a> {
-    pub(super) name: &'a str,
-    pub(super) version: &'a str,
+pub(crate) struct Packaged<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) version: &'a str,
     /// The name of the archive.
-    pub(super) file: &'a str,
-    pub(super) archive: &'a [u8],
+    pub(crate) file: &'a str,
+    pub(crate) archive: &'a [u8],
 }
 
 impl Packaged<'_> {
     /// Whether a signed text is about this chart; if not, why.
-    fn is_described_by(&self, text: &str) -> Result<(), String> {
+    pub(super) fn is_described_by(&self, text: &str) -> Result<(), String> {
         let mut parts = text.split(BETWEEN);
         let (Some(metadata), Some(sums), None) = (parts.next(), parts.next(), parts.next()) else {
             return Err("the signed text does not consist of two parts".into());

@@ -77,7 +77,8 @@ pub(super) async fn proves(search: &mut Search<'_>) -> Result<Option<String>, So
     Ok(None)
 }
 
-fn check(signers: Signers<'_>, bundle: &[u8], digest: &str) -> Result<String, String> {
+/// Who made a signature in a bundle about the digest; if nobody who is trusted did, why.
+pub(super) fn check(signers: Signers<'_>, bundle: &[u8], digest: &str) -> Result<String, String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("a bundle cannot be read: {error}");
     let bundle: Bundle = serde_json::from_slice(bundle).map_err(|error| unreadable(&error))?;
     let envelope = &bundle.dsse_envelope;

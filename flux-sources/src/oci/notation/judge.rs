@@ -65,6 +65,7 @@ impl Judge<'_> {
             }
         }
         let signer = certificates.first().map(|leaf| leaf.subject().to_string()).unwrap_or_default();
+        let signer = signer.replace(char::is_control, "?");
         Ok(Judgement { signer, doubts })
     }
 

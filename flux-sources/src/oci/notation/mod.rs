@@ -106,7 +106,7 @@ impl NotationTrust {
         digest: &str,
     ) -> Result<Option<String>, SourceError> {
         let unverified = |problem: String| SourceError::Unverified { url: url.to_owned(), problem };
-        let repository = url.trim_start_matches("oci://").trim_end_matches('/');
+        let repository = url.strip_prefix("oci://").unwrap_or(url).trim_end_matches('/');
         let statement = self.0.policy.of(repository);
         let statement =
             statement.ok_or_else(|| unverified(format!("the trust policy says nothing about `{repository}`")))?;
@@ -143,6 +143,23 @@ impl NotationTrust {
             return Err(unverified(format!("`{digest}` has no signature")));
         }
         Err(unverified(format!("no signature of `{digest}` holds: {}", reasons.join("; "))))
+    }
+}
+
+#[cfg(feature = "fuzz")]
+impl NotationTrust {
+    /// Reads an envelope in every form, and judges it about what it says that it is about; none may pass.
+    pub(super) fn refuses(&self, data: &[u8]) {
+        let Some(statement) = self.0.policy.of("example.com/app") else { return };
+        let Level::Verify(enforcement) = statement.level else { return };
+        for form in FORMS {
+            let Ok(envelope) = Envelope::read(form, data) else { continue };
+            let Ok(certificates) = envelope.certificates() else { continue };
+            let Ok(target) = envelope.is_whole(&certificates) else { continue };
+            let trusted = &self.0.certificates;
+            let judge = Judge { trusted, statement, enforcement, target: &target, now: 1_800_000_000 };
+            assert!(judge.judge(&envelope).is_err());
+        }
     }
 }
 

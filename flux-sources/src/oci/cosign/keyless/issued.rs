@@ -49,6 +49,7 @@ fn issuer_key(leaf: &X509Certificate<'_>, authority: &Authority, time: i64) -> R
         let uses = uses(issuer)?;
         let allowed = uses.is_authority
             && uses.key.is_none_or(|key| key.key_cert_sign())
+            && uses.extended.is_none_or(|extended| extended.code_signing || extended.any)
             && uses.path_length.is_none_or(|most| usize::try_from(most).is_ok_and(|most| between <= most));
         if !allowed || !is_valid_at(issuer, time) || !is_issued_by(below, issuer) {
             return Ok(None);

@@ -81,7 +81,8 @@ impl Made<'_> {
     /// # Errors
     /// In words.
     pub(super) fn is_logged(&self, body: &[u8]) -> Result<(), String> {
-        let body = serde_json::from_slice(body).map_err(|error| format!("what is logged cannot be read: {error}"))?;
+        let body = serde_json::from_slice(body)
+            .map_err(|error| format!("what is logged cannot be read: {}", error.to_string().escape_debug()))?;
         let (version, hash, signature, verifier) = match &body {
             Body::HashedRekord { version, spec } => {
                 (version, &spec.data.hash, &spec.signature.content, &spec.signature.public_key.content)

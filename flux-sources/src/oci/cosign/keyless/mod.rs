@@ -164,12 +164,31 @@ impl CosignIdentities {
         let admitted = self.0.rules.iter().find_map(|rule| rule.admits(&identity));
         let any = identity.subjects.first().map(String::as_str).filter(|_| self.0.any);
         match admitted.or(any) {
-            Some(subject) => Ok(format!("{subject}, known to {}", identity.issuer)),
+            Some(subject) => Ok(format!("{subject}, known to {}", identity.issuer).replace(char::is_control, "?")),
             None => Err(format!(
                 "it is of `{}`, known to `{}`",
                 identity.subjects.join("`, `").escape_debug(),
                 identity.issuer.escape_debug()
             )),
+        }
+    }
+}
+
+#[cfg(feature = "fuzz")]
+impl CosignIdentities {
+    /// Reads a bundle, an entry in an annotation and a certificate; none may pass.
+    pub(in crate::oci) fn refuses(&self, data: &[u8]) {
+        let signers = super::Signers::Identities(self);
+        assert!(super::bundle::check(signers, data, &flux_core::Digest::sha256(b"a").to_string()).is_err());
+        let text = String::from_utf8_lossy(data);
+        assert!(self.of_annotated(b"a", b"b", Some(&text), Some(&text)).is_err());
+        if let Ok(entry) = Entry::annotated(&text) {
+            let _ = entry.time(&self.0.root.logs);
+            assert!(Made { text: b"a", signature: b"b", certificate: b"c" }.is_logged(&entry.body).is_err());
+        }
+        if let Ok(leaf) = certificate::read(data) {
+            let _ = issued::check(&leaf, &self.0.root, 1_591_012_800);
+            let _ = Identity::of(&leaf);
         }
     }
 }
