@@ -21,6 +21,8 @@ pub mod inventory;
 pub mod manifests;
 pub mod object;
 pub mod plan;
+#[cfg(feature = "re2")]
+pub mod re2;
 pub mod reconcile;
 pub mod renderer;
 pub mod semver;

@@ -156,16 +156,16 @@ pub(crate) fn canonical(object: &Object) -> Vec<u8> {
 }
 
 fn write_map(map: &serde_json::Map<String, Value>, text: &mut Vec<u8>) {
-    let mut keys: Vec<&String> = map.keys().collect();
-    keys.sort_unstable();
+    let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+    entries.sort_unstable_by_key(|(key, _)| *key);
     text.push(b'{');
-    for (i, key) in keys.into_iter().enumerate() {
+    for (i, (key, value)) in entries.into_iter().enumerate() {
         if i > 0 {
             text.push(b',');
         }
-        write_scalar(&Value::String(key.clone()), text);
+        write_scalar(key, text);
         text.push(b':');
-        write_value(&map[key], text);
+        write_value(value, text);
     }
     text.push(b'}');
 }
@@ -187,7 +187,7 @@ fn write_value(value: &Value, text: &mut Vec<u8>) {
     }
 }
 
-fn write_scalar(value: &Value, text: &mut Vec<u8>) {
+fn write_scalar<T: serde::Serialize>(value: &T, text: &mut Vec<u8>) {
     // A scalar always has a JSON text and writing to memory does not fail.
     let _ = serde_json::to_writer(text, value);
 }

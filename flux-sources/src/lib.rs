@@ -35,6 +35,8 @@ mod listing;
 pub mod memory;
 #[cfg(feature = "oci")]
 pub mod oci;
+#[cfg(any(feature = "provenance", feature = "verify"))]
+mod openpgp;
 #[cfg(feature = "http")]
 mod secret;
 #[cfg(feature = "store")]

@@ -47,7 +47,7 @@ impl Secret {
     }
 
     /// The names of the keys.
-    #[cfg(any(feature = "oci", feature = "verify"))]
+    #[cfg(any(feature = "oci", feature = "provenance", feature = "verify"))]
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.data.keys().map(String::as_str)
     }

@@ -359,6 +359,18 @@ async fn h28_lists_of_references_are_matched_by_whole_name_and_broken_ones_refus
 }
 
 #[tokio::test]
+async fn h28_what_the_library_panics_over_is_an_error() {
+    let id = "1".repeat(40);
+    let server = HttpServer::start(move |_, stream| {
+        let said = format!("{id} refs/heads/main\0symref=HEAD:refs/heads/gone symref=A:B agent=git/2\n");
+        let body = [line(b"# service=git-upload-pack\n"), b"0000".to_vec(), line(said.as_bytes()), b"0000".to_vec()];
+        respond(stream, "200 OK", &[("content-type", "application/x-git-upload-pack-advertisement")], &body.concat())
+    });
+    let error = get(builder(server.url())).await.unwrap_err();
+    assert!(error.to_string().contains("makes no sense to the Git library"), "{error}");
+}
+
+#[tokio::test]
 async fn the_last_good_artifact_stays_when_a_server_turns() {
     if !have_git(&["git-http-backend"]) {
         return;

@@ -12,57 +12,10 @@ use flux_core::time::{Clock, Timestamp};
 use flux_core::{Artifact, Class, Context, Source, SourceError};
 use flux_sources::Secret;
 use flux_sources::git::{GitSource, Keyring, Reference, VerifyMode};
+use support::gpg::Gpg;
 use support::{HttpServer, Repository, have_git};
 
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
-
-/// A home of gpg, ended with its agent.
-struct Gpg(tempfile::TempDir);
-
-impl Gpg {
-    fn new() -> Option<Self> {
-        if Command::new("gpg").arg("--version").output().is_err() {
-            println!("skipped: no gpg");
-            return None;
-        }
-        // The sockets of its agent need a short path.
-        let dir = tempfile::Builder::new().prefix("gpg").tempdir_in("/tmp").unwrap();
-        Some(Self(dir))
-    }
-
-    fn home(&self) -> &str {
-        self.0.path().to_str().unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> String {
-        let output = Command::new("gpg")
-            .args(["--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""])
-            .args(arguments)
-            .env("GNUPGHOME", self.home())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "gpg {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Makes a key and returns its fingerprint.
-    fn key(&self, user: &str, algorithm: &str, usage: &str, expires: &str) -> String {
-        self.run(&["--quick-gen-key", user, algorithm, usage, expires]);
-        let listed = self.run(&["--list-keys", "--with-colons", user]);
-        let line = listed.lines().find(|line| line.starts_with("fpr:")).unwrap();
-        line.split(':').nth(9).unwrap().to_owned()
-    }
-
-    fn export(&self, key: &str) -> String {
-        self.run(&["--armor", "--export", key])
-    }
-}
-
-impl Drop for Gpg {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", self.home()).status();
-    }
-}
 
 fn ssh_key(dir: &Path, kind: &str) -> (PathBuf, String) {
     let path = dir.join(format!("{kind}-{}", fs::read_dir(dir).unwrap().count()));

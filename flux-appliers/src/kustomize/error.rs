@@ -170,7 +170,7 @@ pub enum Cause {
 
 impl Cause {
     pub(super) fn kind(wanted: &'static str, node: &Node) -> Self {
-        Cause::NodeKind { wanted, found: kind_name(node), line: node.line }
+        Cause::NodeKind { wanted, found: kind_name(node), line: node.line as usize }
     }
 
     pub(super) fn transform(message: impl Into<String>) -> Self {

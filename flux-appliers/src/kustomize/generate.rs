@@ -118,7 +118,7 @@ fn put(object: &mut Node, map: &str, key: String, value: String) -> Result<(), C
 
 fn data_value(text: String) -> Node {
     let style = if text.contains('\n') { Style::Literal } else { Style::Plain };
-    Node::new(Content::Scalar(Scalar { text, tag: Some(Tag::Str), style }))
+    Node::new(Content::Scalar(Scalar { text: text.into(), tag: Some(Tag::Str), style }))
 }
 
 /// Replaces a map of data; an empty one is removed.

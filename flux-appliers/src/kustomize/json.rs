@@ -28,7 +28,7 @@ fn value(node: &Node, top: bool, flow: bool) -> Result<Value, Cause> {
                 if map.insert(name.to_owned(), value(item, false, flow)?).is_some() {
                     return Err(Cause::Object {
                         message: format!("mapping key \"{name}\" already defined"),
-                        line: key.line,
+                        line: key.line as usize,
                     });
                 }
             }
@@ -45,7 +45,7 @@ pub(super) fn into_value(node: Node) -> Result<Value, Cause> {
 fn moved(node: Node, top: bool, flow: bool) -> Result<Value, Cause> {
     let flow = flow || node.flow;
     match node.content {
-        Content::Scalar(Scalar { tag: Some(Tag::Str), text, .. }) => Ok(Value::String(text)),
+        Content::Scalar(Scalar { tag: Some(Tag::Str), text, .. }) => Ok(Value::String(text.into())),
         leaf @ Content::Scalar(_) => value(&Node { content: leaf, ..node }, top, flow),
         Content::Sequence(items) => items.into_iter().map(|item| moved(item, false, flow)).collect(),
         Content::Mapping(entries) => {
@@ -54,9 +54,9 @@ fn moved(node: Node, top: bool, flow: bool) -> Result<Value, Cause> {
                 if !top {
                     check_key(&key)?;
                 }
-                let line = key.line;
+                let line = key.line as usize;
                 let name = match key.content {
-                    Content::Scalar(scalar) => scalar.text,
+                    Content::Scalar(scalar) => scalar.text.into(),
                     _ => String::new(),
                 };
                 match map.entry(name) {
@@ -78,7 +78,7 @@ pub(super) fn check_key(key: &Node) -> Result<(), Cause> {
         return Ok(());
     }
     let message = format!("the map key {} is not a string, which JSON cannot hold", text(key));
-    Err(Cause::Object { message, line: key.line })
+    Err(Cause::Object { message, line: key.line as usize })
 }
 
 /// True for a key that JSON can hold.
@@ -94,7 +94,7 @@ fn is_string_key(key: &Node) -> bool {
 
 fn scalar_value(scalar: &Scalar, node: &Node, flow: bool) -> Result<Value, Cause> {
     let quoted = scalar.style != Style::Plain || scalar.text.contains('\n');
-    let string = || Ok(Value::String(scalar.text.clone()));
+    let string = || Ok(Value::String(scalar.text.to_string()));
     match &scalar.tag {
         Some(Tag::Str | Tag::Merge | Tag::Other(_)) => string(),
         None if quoted || (flow && scalar.text.is_empty()) => string(),
@@ -181,7 +181,7 @@ pub(super) fn from_value(value: Value) -> Node {
 
 /// A string in the style that Go would write it in.
 fn string(text: String) -> Node {
-    let plain = Scalar { text, tag: None, style: Style::Plain };
+    let plain = Scalar { text: text.into(), tag: None, style: Style::Plain };
     let style = if plain.text.contains('\n') {
         Style::Literal
     } else if plain.resolved_tag() != Tag::Str {

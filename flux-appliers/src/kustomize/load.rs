@@ -101,13 +101,13 @@ pub(super) fn settle(node: &mut Node, lines_before: usize) -> Result<(), Cause> 
     apply_merges(node)?;
     node::write_tags(node);
     if lines_before > 0 {
-        shift_lines(node, lines_before);
+        shift_lines(node, u32::try_from(lines_before).unwrap_or(u32::MAX));
     }
     Ok(())
 }
 
-fn shift_lines(node: &mut Node, by: usize) {
-    node.line += by;
+fn shift_lines(node: &mut Node, by: u32) {
+    node.line = node.line.saturating_add(by);
     match &mut node.content {
         Content::Scalar(_) => {}
         Content::Sequence(items) => items.iter_mut().for_each(|item| shift_lines(item, by)),
@@ -127,7 +127,7 @@ fn apply_merges(node: &mut Node) -> Result<(), Cause> {
             let mut merges = entries.iter().enumerate().filter(|(_, (key, _))| key.is_merge_key()).map(|(i, _)| i);
             if let Some(at) = merges.next() {
                 if merges.next().is_some() {
-                    return Err(Cause::Object { message: "duplicate merge key".into(), line: node.line });
+                    return Err(Cause::Object { message: "duplicate merge key".into(), line: node.line as usize });
                 }
                 let (_, source) = entries.remove(at);
                 for mapping in merge_sources(source)? {
@@ -149,7 +149,7 @@ fn merge_sources(source: Node) -> Result<Vec<Vec<(Node, Node)>>, Cause> {
         |line| Cause::Object { message: "map merge requires map or sequence of maps as the value".into(), line };
     let one = |node: Node| match node.content {
         Content::Mapping(entries) => Ok(entries),
-        _ => Err(wrong(node.line)),
+        _ => Err(wrong(node.line as usize)),
     };
     let mut sources = match source.content {
         Content::Sequence(items) => items.into_iter().map(one).collect::<Result<Vec<_>, _>>()?,
@@ -173,7 +173,7 @@ fn drop_bad(nodes: &mut Vec<Node>) -> Result<(), Cause> {
 
 /// Fails unless a node has a kind and, lists apart, a name.
 pub(super) fn check_object(object: &Node) -> Result<(), Cause> {
-    let fail = |message: &str| Err(Cause::Object { message: message.to_owned(), line: object.line });
+    let fail = |message: &str| Err(Cause::Object { message: message.to_owned(), line: object.line as usize });
     let present = |name: &str| field(object, name).is_some_and(|value| !node::is_empty(value));
     let metadata = field(object, "metadata").filter(|meta| !node::is_empty(meta));
     let named = |name: &str| metadata.and_then(|meta| field(meta, name)).filter(|value| !node::is_empty(value));
@@ -221,7 +221,7 @@ fn inline_lists(nodes: Vec<Node>) -> Result<Vec<Node>, Cause> {
             }
             Some(Value::Null) | None => {}
             Some(_) => {
-                return Err(Cause::Object { message: format!("expected array in {kind}/items"), line });
+                return Err(Cause::Object { message: format!("expected array in {kind}/items"), line: line as usize });
             }
         }
     }
@@ -229,12 +229,13 @@ fn inline_lists(nodes: Vec<Node>) -> Result<Vec<Node>, Cause> {
 }
 
 /// A value as the nodes of its JSON text.
-fn from_json(value: Value, line: usize) -> Node {
+fn from_json(value: Value, line: u32) -> Node {
     let content = match value {
-        Value::String(text) => Content::Scalar(Scalar { text, tag: Some(Tag::Str), style: Style::Double }),
+        Value::String(text) => Content::Scalar(Scalar { text: text.into(), tag: Some(Tag::Str), style: Style::Double }),
         Value::Array(items) => Content::Sequence(items.into_iter().map(|item| from_json(item, line)).collect()),
         Value::Object(map) => {
-            let key = |text: String| Content::Scalar(Scalar { text, tag: Some(Tag::Str), style: Style::Double });
+            let key =
+                |text: String| Content::Scalar(Scalar { text: text.into(), tag: Some(Tag::Str), style: Style::Double });
             let entry =
                 |(name, value)| (Node { content: key(name), line, column: 0, flow: false }, from_json(value, line));
             Content::Mapping(map.into_iter().map(entry).collect())

@@ -3,7 +3,7 @@
 //! Kustomize edits nodes as written, not values: a number put where a quoted string stood takes over the quotes and
 //! so becomes a string. Tag and style are therefore kept and carried along exactly.
 
-use flux_core::yaml::{Content, Node, Scalar, Style, Tag};
+use flux_core::yaml::{Content, Node, Scalar, Style, Tag, Text};
 
 use super::error::Cause;
 use super::share;
@@ -89,12 +89,12 @@ pub(super) fn sequence() -> Node {
 }
 
 /// A scalar without a tag: what its text looks like decides.
-pub(super) fn untagged(text: impl Into<String>) -> Node {
+pub(super) fn untagged(text: impl Into<Text>) -> Node {
     Node::new(Content::Scalar(Scalar::plain(text)))
 }
 
 /// A scalar with a tag.
-pub(super) fn tagged(text: impl Into<String>, tag: Tag) -> Node {
+pub(super) fn tagged(text: impl Into<Text>, tag: Tag) -> Node {
     Node::new(Content::Scalar(Scalar { text: text.into(), tag: Some(tag), style: Style::Plain }))
 }
 
@@ -238,9 +238,9 @@ pub(super) fn set_scalar(node: &mut Node, mut value: Node) -> Result<(), Cause> 
 }
 
 /// Gives a scalar another text and leaves tag and style.
-pub(super) fn set_text(node: &mut Node, text: String) {
+pub(super) fn set_text(node: &mut Node, text: impl Into<Text>) {
     if let Content::Scalar(scalar) = &mut node.content {
-        scalar.text = text;
+        scalar.text = text.into();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Field paths, as they are written in kustomizations, and what they lead to.
 
+use flux_core::re2::Pattern;
 use flux_core::yaml::{self, Content, Node};
-use regex::Regex;
 
 use super::error::Cause;
 use super::node::{self, text};
@@ -273,7 +273,7 @@ fn matching(
     visit: &mut dyn FnMut(&mut Node) -> Result<(), Cause>,
 ) -> Result<usize, Cause> {
     let Step::Item(field, pattern) = item(part)? else { return Ok(0) };
-    let regex = Regex::new(pattern)
+    let regex = Pattern::compile(pattern)
         .map_err(|error| Cause::Selector { selector: pattern.to_owned(), message: error.to_string() })?;
     node::expect_sequence(node)?;
     for attempt in 0..2 {

@@ -132,9 +132,16 @@ impl ResMap {
 
     /// Fails where two objects have the same identity.
     pub(super) fn check_unique(&mut self, schema: &Schema) -> Result<(), BuildError> {
-        let list = std::mem::take(&mut self.list);
         self.forget_ids();
-        list.into_iter().try_for_each(|resource| self.append(resource, schema))
+        let mut index = HashMap::with_capacity(self.list.len());
+        for (at, resource) in self.list.iter().enumerate() {
+            let id = resource.current_id(schema);
+            if index.insert(id.key(), at).is_some() {
+                return Err(resource.error(Cause::Conflict { id: id.to_string() }, schema));
+            }
+        }
+        self.index = Some(index);
+        Ok(())
     }
 
     /// Removes what transformers have emptied.

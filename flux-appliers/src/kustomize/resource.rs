@@ -71,7 +71,7 @@ pub(super) const REMEMBERED: &str = "internal.config.kubernetes.io/remembered";
 pub(super) struct Resource {
     pub(super) node: Node,
     pub(super) memory: Memory,
-    pub(super) provenance: Option<Provenance>,
+    pub(super) provenance: Option<Box<Provenance>>,
     pub(super) transformations: Vec<Provenance>,
     /// The values that several of its fields share.
     pub(super) shares: Shares,
@@ -86,7 +86,7 @@ pub(super) struct Resource {
 
 impl Resource {
     pub(super) fn new(node: Node) -> Self {
-        let line = node.line;
+        let line = node.line as usize;
         Self {
             node,
             memory: Memory::default(),
@@ -227,7 +227,7 @@ impl Resource {
         if place.is_some() {
             let _ = self.set_annotation(ORIGIN, "");
         }
-        self.provenance = place;
+        self.provenance = place.map(Box::new);
     }
 
     /// Forgets what a patch has removed the annotations of.

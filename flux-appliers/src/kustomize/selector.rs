@@ -1,6 +1,6 @@
 //! Which objects a patch or a replacement is for.
 
-use regex::Regex;
+use flux_core::re2::Pattern;
 
 use super::error::{BuildError, Cause};
 use super::id::{Gvk, Id, split_api_version};
@@ -12,24 +12,24 @@ use super::schema::Schema;
 /// A compiled selector: every part that is given must match as a whole.
 #[derive(Debug)]
 pub(super) struct Matcher {
-    group: Option<Regex>,
-    version: Option<Regex>,
-    kind: Option<Regex>,
-    name: Option<Regex>,
-    namespace: Option<Regex>,
+    group: Option<Pattern>,
+    version: Option<Pattern>,
+    kind: Option<Pattern>,
+    name: Option<Pattern>,
+    namespace: Option<Pattern>,
     labels: LabelSelector,
     annotations: LabelSelector,
 }
 
-fn anchored(pattern: &str) -> Result<Option<Regex>, Cause> {
+fn anchored(pattern: &str) -> Result<Option<Pattern>, Cause> {
     if pattern.is_empty() {
         return Ok(None);
     }
-    let compiled = Regex::new(&format!("^(?:{pattern})$"));
+    let compiled = Pattern::compile(format!("^(?:{pattern})$"));
     compiled.map(Some).map_err(|error| Cause::Selector { selector: pattern.to_owned(), message: error.to_string() })
 }
 
-fn matches(regex: &Option<Regex>, text: &str) -> bool {
+fn matches(regex: &Option<Pattern>, text: &str) -> bool {
     regex.as_ref().is_none_or(|regex| regex.is_match(text))
 }
 
@@ -75,8 +75,9 @@ impl Matcher {
             return false;
         }
         let (now, before) = (resource.current_id(schema), resource.original_id(schema));
-        let by =
-            |regex: &Option<Regex>, text: fn(&Id) -> &str| matches(regex, text(&before)) || matches(regex, text(&now));
+        let by = |regex: &Option<Pattern>, text: fn(&Id) -> &str| {
+            matches(regex, text(&before)) || matches(regex, text(&now))
+        };
         by(&self.namespace, Id::effective_namespace) && by(&self.name, |id| &id.name) && self.matches_labels(resource)
     }
 }

@@ -5,7 +5,7 @@
 //! object anew (a JSON patch) ends this. Users see it where an overlay sets a label anew that its base has added to
 //! selectors. A node that is shared has no line, and its group in place of a column.
 
-use flux_core::yaml::{Content, Node, Scalar};
+use flux_core::yaml::{Content, Node, Scalar, Text};
 
 use super::node;
 use super::resource::Resource;
@@ -13,17 +13,17 @@ use super::resource::Resource;
 /// The groups of fields of one object that share a value, with that value.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shares {
-    last: usize,
-    groups: Vec<(usize, String)>,
+    last: u32,
+    groups: Vec<(u32, Text)>,
 }
 
 /// The group that a node belongs to.
-fn group(node: &Node) -> Option<usize> {
+fn group(node: &Node) -> Option<u32> {
     (node.line == 0 && node.column > 0).then_some(node.column)
 }
 
 /// Makes a node that takes a field's place take its group over.
-pub(super) fn keep_group(new: &mut Node, old: (usize, usize)) {
+pub(super) fn keep_group(new: &mut Node, old: (u32, u32)) {
     if let (0, column @ 1..) = old {
         (new.line, new.column) = (0, column);
     }
@@ -33,7 +33,7 @@ pub(super) fn keep_group(new: &mut Node, old: (usize, usize)) {
 pub(super) struct Entry<'e> {
     pub(super) key: &'e str,
     pub(super) value: Node,
-    group: usize,
+    group: u32,
     added: usize,
 }
 
@@ -55,7 +55,7 @@ impl<'e> Entry<'e> {
     /// Notes what is shared from now on.
     pub(super) fn finish(self, resource: &mut Resource) {
         if self.added > 1 {
-            resource.shares.groups.push((self.group, node::text(&self.value).to_owned()));
+            resource.shares.groups.push((self.group, node::text(&self.value).into()));
         }
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn spread(resource: &mut Resource) {
         return;
     }
     let groups = &resource.shares.groups;
-    let mut changed: Vec<(usize, Scalar)> = Vec::new();
+    let mut changed: Vec<(u32, Scalar)> = Vec::new();
     each(&mut resource.node, &mut |id, scalar| {
         if groups.iter().any(|(group, known)| *group == id && *known != scalar.text) {
             changed.retain(|(group, _)| *group != id);
@@ -89,7 +89,7 @@ pub(super) fn spread(resource: &mut Resource) {
 }
 
 /// Calls `visit` for every scalar that belongs to a group.
-fn each(node: &mut Node, visit: &mut dyn FnMut(usize, &mut Scalar)) {
+fn each(node: &mut Node, visit: &mut dyn FnMut(u32, &mut Scalar)) {
     let group = group(node);
     match &mut node.content {
         Content::Scalar(scalar) => {

@@ -36,7 +36,7 @@ impl File {
         let broken = |error: yaml::YamlError| self.error(error.line, "", error.cause.to_string());
         for node in yaml::read_nodes(data, Limits::default()).map_err(broken)? {
             let value = node.to_value(Dialect::Strict).map_err(broken)?;
-            self.object(value, Place { line: node.line, node: Some(&node), field: "", depth: 0 }, manifests)?;
+            self.object(value, Place { line: node.line as usize, node: Some(&node), field: "", depth: 0 }, manifests)?;
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl File {
                 _ => None,
             });
             let field = field(place, &format!("items[{i}]"));
-            let line = node.map_or(place.line, |node| node.line);
+            let line = node.map_or(place.line, |node| node.line as usize);
             self.object(item, Place { line, node, field: &field, depth: place.depth + 1 }, manifests)?;
         }
         Ok(())
@@ -118,7 +118,7 @@ fn line_of(place: Place<'_>, field: &str) -> usize {
     for key in field.split('.') {
         let Some(Content::Mapping(entries)) = node.map(|node| &node.content) else { break };
         let Some((at, value)) = entries.iter().find(|(name, _)| is_key(name, key)) else { break };
-        line = at.line;
+        line = at.line as usize;
         node = Some(value);
     }
     line

@@ -1,6 +1,6 @@
 //! What SOPS keeps about a file: keys, rules, and the code that authenticates the whole.
 
-use regex::Regex;
+use flux_core::re2::Pattern;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -31,8 +31,8 @@ pub(super) struct Metadata {
 enum Rules {
     UnencryptedSuffix(String),
     EncryptedSuffix(String),
-    UnencryptedRegex(Regex),
-    EncryptedRegex(Regex),
+    UnencryptedRegex(Pattern),
+    EncryptedRegex(Pattern),
     /// Comments say it, which are not kept: what looks encrypted is.
     Comments,
 }
@@ -127,7 +127,7 @@ impl Metadata {
 impl Raw {
     fn rules(&self) -> Result<Rules, SopsError> {
         let regex = |field: &'static str, text: &str| {
-            Regex::new(text).map_err(|_| SopsError::metadata(field, "is not a regular expression"))
+            Pattern::compile(text).map_err(|_| SopsError::metadata(field, "is not a regular expression"))
         };
         let given = [
             &self.unencrypted_suffix,

@@ -174,8 +174,10 @@ impl Run<'_> {
             let live = applier.cluster.get(cx, &change.object).await.map_err(|error| refused("read", error))?;
             let planned = (change.action, change.fields.clone());
             let (action, fields) = if early || change.observed != live.as_ref().map(Observed::of) {
-                let case = Case { desired: desired.clone(), origin: origin.clone(), live: live.clone(), ahead: None };
-                let now = applier.judge(cx, case).await?;
+                let digest = change.digest.clone().unwrap_or_else(|| desired.digest());
+                let (desired, origin) = (desired.clone(), origin.clone());
+                let case = Case { desired, digest, origin, live: live.clone(), ahead: None };
+                let now = applier.judge(cx, &case).await?;
                 let now = (now.action, now.fields);
                 if !early && now.0.is_change() && now != planned {
                     return Err(stale(change, live.as_ref()));

@@ -1,7 +1,7 @@
 //! What has to be done to one object: asked of the server by a dry run.
 
 use flux_core::cluster::ClusterError;
-use flux_core::{Action, ApplyError, Change, Context, Object, Origin};
+use flux_core::{Action, ApplyError, Change, Context, Digest, Object, Origin};
 
 use super::ignore::without;
 use super::order::Stage;
@@ -13,6 +13,8 @@ use super::{Drift, ServerSideApplier, drift, lock, managers};
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) desired: Object,
+    /// The digest of the desired object.
+    pub(super) digest: Digest,
     pub(super) origin: Origin,
     pub(super) live: Option<Object>,
     /// Why the server cannot be asked before the rest of the plan is carried out.
@@ -21,49 +23,52 @@ pub(super) struct Case {
 
 impl ServerSideApplier {
     /// What has to be done to one object.
-    pub(super) async fn judge(&self, cx: &Context, case: Case) -> Result<Change, ApplyError> {
-        let Case { desired, origin, live, ahead } = case;
-        let change = |action| Change::towards(desired.clone(), origin.clone(), action, live.as_ref());
-        if let Some(why) = self.directives().skip(&desired, live.as_ref()) {
+    pub(super) async fn judge(&self, cx: &Context, case: &Case) -> Result<Change, ApplyError> {
+        let Case { desired, digest, origin, live, ahead } = case;
+        let change = |action| {
+            let (desired, digest) = (desired.clone(), digest.clone());
+            Change::towards_digested(desired, digest, origin.clone(), action, live.as_ref())
+        };
+        if let Some(why) = self.directives().skip(desired, live.as_ref()) {
             return Ok(change(Action::Skip).because(why));
         }
-        let former = self.former_owner(cx, &desired, &origin, live.as_ref()).await?;
+        let former = self.former_owner(cx, desired, origin, live.as_ref()).await?;
         if let Some(why) = ahead {
             let action = if live.is_some() { Action::Update } else { Action::Create };
-            return Ok(change(action).because(why));
+            return Ok(change(action).because(why.as_str()));
         }
-        let answer = self.cluster.apply(cx, &desired, &self.options(true)).await;
-        let (live, result) = match (&live, answer) {
+        let answer = self.cluster.apply(cx, desired, &self.options(true)).await;
+        let (live, result) = match (live, answer) {
             (None, Ok(_)) => return Ok(change(Action::Create)),
             (Some(live), Ok(result)) => (live, result),
             (Some(live), Err(error)) => {
-                return match self.remake(cx, &desired, live, &error).await {
+                return match self.remake(cx, desired, live, &error).await {
                     Some(remake) => {
                         let change = change(Action::Recreate).because(remake.why);
                         Ok(remake.result.map_or(change.clone(), |result| change.comparing(live, &result)))
                     }
-                    None => Err(refused("dry-run", &desired, &origin, error)),
+                    None => Err(refused("dry-run", desired, origin, error)),
                 };
             }
-            (None, Err(error)) => return Err(refused("dry-run", &desired, &origin, error)),
+            (None, Err(error)) => return Err(refused("dry-run", desired, origin, error)),
         };
-        let takeover = if self.directives().merges(&desired, live) {
+        let takeover = if self.directives().merges(desired, live) {
             None
         } else {
             managers::takeover(live, &self.field_manager, &self.override_managers)
         };
-        let (id, digest) = (desired.id(), desired.digest());
-        let ignored = self.ignore.paths(&desired);
+        let id = desired.id();
+        let ignored = self.ignore.paths(desired);
         let (before, after) = if ignored.is_empty() {
             (live.clone(), result)
         } else {
             (without(live, &ignored), without(&result, &ignored))
         };
         if takeover.is_none() && !drift::differs(&before, &after) {
-            self.settle(cx, id, digest, live);
+            self.settle(cx, id, digest.clone(), live);
             return Ok(change(Action::Unchanged));
         }
-        let drifted = lock(&self.record).was_desired(&id, &digest);
+        let drifted = lock(&self.record).was_desired(&id, digest);
         let mut reasons: Vec<String> = Vec::new();
         reasons.extend(former.map(|owner| format!("taken over from {owner}")));
         if let Some(takeover) = &takeover {

@@ -49,7 +49,7 @@ pub(super) async fn plan(
     desired: &Manifests,
     owned: &Inventory,
 ) -> Result<Plan, ApplyError> {
-    let (prepared, kinds) = applier.prepare(cx, desired).await?;
+    let (prepared, kinds, mut fresh) = applier.prepare(cx, desired).await?;
     let wanted: Inventory = prepared.entries.iter().map(|entry| entry.object.clone()).collect();
     let mut stale: Vec<ObjectRef> = owned.minus(&wanted).iter().collect();
     stale.sort_by(|a, b| order::compare(&b.id, &a.id));
@@ -61,7 +61,7 @@ pub(super) async fn plan(
     let split = prepared.entries.partition_point(|entry| entry.stage == Stage::Definitions);
     let (definitions, rest) = prepared.entries.split_at(split);
     for entries in [definitions, rest] {
-        planner.judge(entries, &ahead, &mut changes, &mut uids).await?;
+        planner.judge(entries, &mut fresh, &ahead, &mut changes, &mut uids).await?;
         changes.iter().for_each(|change| ahead.note(change));
     }
     planner.judge_stale(&uids, &mut changes).await?;
@@ -84,6 +84,7 @@ impl Planner<'_> {
     async fn judge(
         &self,
         entries: &[Entry],
+        fresh: &mut [Option<Object>],
         ahead: &Ahead,
         changes: &mut Vec<Change>,
         uids: &mut HashSet<String>,
@@ -124,8 +125,10 @@ impl Planner<'_> {
                     continue;
                 }
             }
+            let fresh = fresh.get_mut(entry.index).and_then(Option::take);
             let case = Case {
-                desired: self.applier.object(manifest, self.kinds)?,
+                desired: fresh.map_or_else(|| self.applier.object(manifest, self.kinds), Ok)?,
+                digest: entry.digest.clone(),
                 origin: manifest.origin.clone(),
                 ahead: self.ahead(&entry.object, ahead),
                 live,
@@ -135,7 +138,7 @@ impl Planner<'_> {
         }
         let made: Vec<String> =
             cases.iter().filter(|case| case.live.is_none()).map(|case| case.desired.name().to_owned()).collect();
-        let judged = cases.iter().map(|case| self.applier.judge(self.cx, case.clone()).boxed()).collect();
+        let judged = cases.iter().map(|case| self.applier.judge(self.cx, case).boxed()).collect();
         let mut judged = self.applier.concurrently(judged).await.into_iter().zip(&cases);
         for settled in settled {
             match settled {
@@ -143,7 +146,7 @@ impl Planner<'_> {
                 None => match judged.next() {
                     Some((Ok(change), _)) => changes.push(change),
                     Some((Err(error), case)) => match self.foreseen(&error, case, ahead, &made) {
-                        Some(why) => changes.push(self.applier.judge(self.cx, case.clone_ahead(why)).await?),
+                        Some(why) => changes.push(self.applier.judge(self.cx, &case.clone_ahead(why)).await?),
                         None => errors.push(error),
                     },
                     None => {}

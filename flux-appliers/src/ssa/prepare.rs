@@ -52,18 +52,19 @@ impl Kinds {
 }
 
 impl ServerSideApplier {
-    /// Prepares a set, or recalls it if it is the one of the last time.
+    /// Prepares a set, or recalls it if it is the one of the last time. Objects that were prepared just now come with it, by
+    /// their places in the set.
     pub(super) async fn prepare(
         &self,
         cx: &Context,
         desired: &Manifests,
-    ) -> Result<(Arc<Prepared>, Kinds), ApplyError> {
+    ) -> Result<(Arc<Prepared>, Kinds, Vec<Option<Object>>), ApplyError> {
         let recalled = lock(&self.prepared).clone().filter(|prepared| prepared.manifests == *desired.digest());
         if let Some(prepared) = recalled {
             let kinds = self.kinds(cx, prepared.kinds.iter().map(|(gvk, _)| gvk.clone()), &prepared.defined, desired);
             let kinds = kinds.await?;
             if prepared.kinds.iter().all(|(gvk, namespaced)| kinds.is_namespaced(gvk) == *namespaced) {
-                return Ok((prepared, kinds));
+                return Ok((prepared, kinds, Vec::new()));
             }
         }
         let defined = defined(desired);
@@ -71,7 +72,7 @@ impl ServerSideApplier {
         gvks.sort_unstable();
         gvks.dedup();
         let kinds = self.kinds(cx, gvks.iter().cloned(), &defined, desired).await?;
-        let entries = self.entries(desired, &kinds)?;
+        let (entries, fresh) = self.entries(desired, &kinds)?;
         let prepared = Arc::new(Prepared {
             manifests: desired.digest().clone(),
             entries,
@@ -79,7 +80,7 @@ impl ServerSideApplier {
             defined,
         });
         *lock(&self.prepared) = Some(prepared.clone());
-        Ok((prepared, kinds))
+        Ok((prepared, kinds, fresh))
     }
 
     /// What the server knows of kinds, and of those it does not know what the set says.
@@ -119,8 +120,9 @@ impl ServerSideApplier {
         }
     }
 
-    fn entries(&self, desired: &Manifests, kinds: &Kinds) -> Result<Vec<Entry>, ApplyError> {
+    fn entries(&self, desired: &Manifests, kinds: &Kinds) -> Result<(Vec<Entry>, Vec<Option<Object>>), ApplyError> {
         let mut entries = Vec::with_capacity(desired.len());
+        let mut fresh: Vec<Option<Object>> = Vec::with_capacity(desired.len());
         let mut errors = Vec::new();
         let mut places: HashMap<ObjectId, usize> = HashMap::with_capacity(desired.len());
         for (index, manifest) in desired.iter().enumerate() {
@@ -141,12 +143,14 @@ impl ServerSideApplier {
             }
             let stage = Stage::of(&reference.id, &self.custom_stage);
             entries.push(Entry { index, stage, digest: object.digest(), object: reference });
+            fresh.resize(index, None);
+            fresh.push(Some(object));
         }
         if let Some(error) = ApplyError::of_several(errors) {
             return Err(error);
         }
         entries.sort_by(|a, b| a.stage.cmp(&b.stage).then_with(|| order::compare(&a.object.id, &b.object.id)));
-        Ok(entries)
+        Ok((entries, fresh))
     }
 
     /// One desired object as it is applied.

@@ -101,6 +101,18 @@ pub struct Change {
 impl Change {
     /// A change towards a desired object.
     pub fn towards(desired: Object, origin: Origin, action: Action, live: Option<&Object>) -> Self {
+        let digest = desired.digest();
+        Self::towards_digested(desired, digest, origin, action, live)
+    }
+
+    /// The same where the digest of the desired object is known already.
+    pub fn towards_digested(
+        desired: Object,
+        digest: Digest,
+        origin: Origin,
+        action: Action,
+        live: Option<&Object>,
+    ) -> Self {
         Self {
             object: desired.object_ref(),
             action,
@@ -108,7 +120,7 @@ impl Change {
             origin: Some(origin),
             fields: Vec::new(),
             observed: live.map(Observed::of),
-            digest: Some(desired.digest()),
+            digest: Some(digest),
             desired: Some(desired),
         }
     }

@@ -73,12 +73,12 @@ impl<'t> Composer<'t> {
             self.events = start;
         }
         let Some(node) = self.next_document()? else { return Ok(None) };
-        Ok(Some((node.to_value(dialect)?, node.line)))
+        Ok(Some((node.to_value(dialect)?, node.at().0)))
     }
 
     /// The root of the next document.
     pub(super) fn next_document(&mut self) -> Result<Option<Node>, YamlError> {
-        let mut tree = Tree { open: Vec::new(), depth: self.limits.depth };
+        let mut tree = Tree { open: Vec::new(), nodes: Vec::new(), depth: self.limits.depth };
         // The anchor of each open collection and where it starts on the tape.
         let mut anchored: Vec<Option<(Cow<'t, str>, usize)>> = Vec::new();
         while let Some((event, at)) = self.events.next()? {
@@ -95,25 +95,30 @@ impl<'t> Composer<'t> {
                     alias => alias?,
                 },
                 Event::Scalar { anchor, tag, text, style } => {
-                    let scalar = Scalar { text: text.into_owned(), tag, style };
+                    let scalar = Scalar { text: text.into(), tag, style };
                     let anchor = self.open(anchor);
                     self.record(|| Recorded::Scalar(scalar.clone()), at);
                     self.close(anchor);
                     self.built += 1;
-                    tree.add(Node { content: Content::Scalar(scalar), line: at.0, column: at.1, flow: false })
+                    tree.add(Node {
+                        content: Content::Scalar(scalar),
+                        line: place(at.0),
+                        column: place(at.1),
+                        flow: false,
+                    })
                 }
                 Event::SequenceStart(anchor, flow) => {
                     anchored.push(self.open(anchor));
                     self.record(|| Recorded::SequenceStart(flow), at);
                     self.built += 1;
-                    tree.open(Content::Sequence(Vec::new()), flow, at)?;
+                    tree.open(Kind::Sequence, flow, at)?;
                     None
                 }
                 Event::MappingStart(anchor, flow) => {
                     anchored.push(self.open(anchor));
                     self.record(|| Recorded::MappingStart(flow), at);
                     self.built += 1;
-                    tree.open(Content::Mapping(Vec::new()), flow, at)?;
+                    tree.open(Kind::Mapping, flow, at)?;
                     None
                 }
                 Event::End => {
@@ -203,10 +208,15 @@ impl<'t> Composer<'t> {
                         let cause = YamlCause::Limit { what: "bytes of aliased text", limit: self.limits.bytes };
                         return Err(YamlError::new(at, cause));
                     }
-                    done = tree.add(Node { content: Content::Scalar(scalar), line: at.0, column: at.1, flow: false });
+                    done = tree.add(Node {
+                        content: Content::Scalar(scalar),
+                        line: place(at.0),
+                        column: place(at.1),
+                        flow: false,
+                    });
                 }
-                Recorded::SequenceStart(flow) => tree.open(Content::Sequence(Vec::new()), flow, at)?,
-                Recorded::MappingStart(flow) => tree.open(Content::Mapping(Vec::new()), flow, at)?,
+                Recorded::SequenceStart(flow) => tree.open(Kind::Sequence, flow, at)?,
+                Recorded::MappingStart(flow) => tree.open(Kind::Mapping, flow, at)?,
                 Recorded::End => done = tree.close(),
             }
         }
@@ -214,40 +224,67 @@ impl<'t> Composer<'t> {
     }
 }
 
-/// The collections that are open, outermost first.
+/// The collections that are open, outermost first, and the nodes that are finished in them.
 struct Tree {
-    open: Vec<(Node, Option<Node>)>,
+    open: Vec<Open>,
+    /// Those of the innermost collection are last. They move once it is complete, so that it takes no more than it needs.
+    nodes: Vec<Node>,
     depth: usize,
 }
 
+struct Open {
+    kind: Kind,
+    flow: bool,
+    at: Position,
+    /// Where its nodes start.
+    start: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Sequence,
+    Mapping,
+}
+
 impl Tree {
-    fn open(&mut self, content: Content, flow: bool, at: Position) -> Result<(), YamlError> {
+    fn open(&mut self, kind: Kind, flow: bool, at: Position) -> Result<(), YamlError> {
         if self.open.len() >= self.depth {
             return Err(YamlError::new(at, YamlCause::Limit { what: "levels of nesting", limit: self.depth }));
         }
-        self.open.push((Node { content, line: at.0, column: at.1, flow }, None));
+        self.open.push(Open { kind, flow, at, start: self.nodes.len() });
         Ok(())
     }
 
     /// Ends the innermost collection; gives it back where it is the root.
     fn close(&mut self) -> Option<Node> {
-        let (node, _) = self.open.pop()?;
-        self.add(node)
+        let Open { kind, flow, at, start } = self.open.pop()?;
+        let content = match kind {
+            Kind::Sequence => Content::Sequence(self.nodes.drain(start..).collect()),
+            Kind::Mapping => {
+                let mut nodes = self.nodes.drain(start..);
+                let mut entries = Vec::with_capacity(nodes.len() / 2);
+                while let (Some(key), Some(value)) = (nodes.next(), nodes.next()) {
+                    entries.push((key, value));
+                }
+                Content::Mapping(entries)
+            }
+        };
+        self.add(Node { content, line: place(at.0), column: place(at.1), flow })
     }
 
     /// Adds a finished node to the innermost collection; gives it back where there is none.
     fn add(&mut self, node: Node) -> Option<Node> {
-        let Some((parent, key)) = self.open.last_mut() else { return Some(node) };
-        match &mut parent.content {
-            Content::Sequence(items) => items.push(node),
-            Content::Mapping(entries) => match key.take() {
-                None => *key = Some(node),
-                Some(key) => entries.push((key, node)),
-            },
-            Content::Scalar(_) => {}
+        if self.open.is_empty() {
+            return Some(node);
         }
+        self.nodes.push(node);
         None
     }
+}
+
+/// A line or column as nodes keep it; no text that is read is longer than 4 GiB.
+fn place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// Go's budget: aliases may make up nearly all of a small document, and a tenth of one of four million nodes.

@@ -132,7 +132,7 @@ fn pass_over(events: &mut Events<'_>, dialect: Dialect, depth: usize) -> Option<
 }
 
 /// True for a plain text that can be no boolean, number, null or timestamp, by its length and first letter.
-fn is_surely_text(text: &str) -> bool {
+pub(super) fn is_surely_text(text: &str) -> bool {
     text.len() > 5 && text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
 }
 

@@ -33,15 +33,18 @@ mod number;
 mod order;
 mod scalar;
 mod scan;
+mod skim;
 mod source;
+mod text;
 mod value;
 
 pub use error::{Syntax, YamlCause, YamlError};
 pub use node::{Content, Node, Scalar, Style, Tag};
 pub use order::key_order;
+pub use text::Text;
 
 use compose::Composer;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use source::Source;
 
 /// Which of Go's readers to be.
@@ -139,6 +142,14 @@ pub fn read(text: &[u8], options: &ReadOptions) -> Result<Value, YamlError> {
 /// As [`read`], also for what is in the other fields.
 pub fn read_fields(text: &[u8], options: &ReadOptions, wanted: &dyn Fn(&str) -> bool) -> Result<Value, YamlError> {
     let source = Source::new(text, options.limits)?;
+    if options.dialect == Dialect::Lax
+        && source.fault.is_none()
+        && let Some(heads) = skim::heads(&source.text, wanted, options.limits.depth)
+        && let Ok(Value::Object(found)) =
+            if heads.is_empty() { Ok(Value::Object(Map::new())) } else { read(heads.as_bytes(), options) }
+    {
+        return Ok(Value::Object(found));
+    }
     let first = Composer::new(&source, options.limits).next_value(options.dialect, Some(wanted))?;
     let mut value = first.map_or(Value::Null, |(value, _)| value);
     if let Value::Object(fields) = &mut value {

@@ -1,3 +1,5 @@
+use super::Text;
+
 /// One node of a document: what was written, before it is resolved to JSON.
 ///
 /// Aliases are expanded; merge keys and the spelling of scalars are kept, since readers differ in what they make of
@@ -7,9 +9,9 @@ pub struct Node {
     /// What the node holds.
     pub content: Content,
     /// The line it starts on, from one; zero for a node that no text was read for.
-    pub line: usize,
+    pub line: u32,
     /// The column it starts on, from one.
-    pub column: usize,
+    pub column: u32,
     /// A collection that was written in brackets or braces.
     pub flow: bool,
 }
@@ -29,7 +31,7 @@ pub enum Content {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scalar {
     /// The text.
-    pub text: String,
+    pub text: Text,
     /// The tag where one is written or set; otherwise text and style decide.
     pub tag: Option<Tag>,
     /// How the text was written.
@@ -72,7 +74,7 @@ pub enum Tag {
     /// `!!merge`
     Merge,
     /// A tag that no reader here knows; its values are strings.
-    Other(Box<str>),
+    Other(Box<String>),
 }
 
 impl Tag {
@@ -110,21 +112,21 @@ impl Tag {
             Some("timestamp") => Tag::Timestamp,
             Some("binary") => Tag::Binary,
             Some("merge") => Tag::Merge,
-            Some(other) => Tag::Other(format!("!!{other}").into()),
+            Some(other) => Tag::Other(Box::new(format!("!!{other}"))),
             None if tag == "!" || tag.is_empty() => return None,
-            None => Tag::Other(tag.into()),
+            None => Tag::Other(Box::new(tag.to_owned())),
         })
     }
 }
 
 impl Scalar {
     /// A scalar without quotes or tag.
-    pub fn plain(text: impl Into<String>) -> Self {
+    pub fn plain(text: impl Into<Text>) -> Self {
         Self { text: text.into(), tag: None, style: Style::Plain }
     }
 
     /// A string, whatever its text looks like.
-    pub fn string(text: impl Into<String>) -> Self {
+    pub fn string(text: impl Into<Text>) -> Self {
         Self { text: text.into(), tag: Some(Tag::Str), style: Style::Plain }
     }
 }
@@ -141,11 +143,21 @@ impl Node {
     }
 
     /// A string, whatever its text looks like.
-    pub fn string(text: impl Into<String>) -> Self {
+    pub fn string(text: impl Into<Text>) -> Self {
         Self::new(Content::Scalar(Scalar::string(text)))
     }
 
     pub(super) fn at(&self) -> (usize, usize) {
-        (self.line, self.column)
+        (self.line as usize, self.column as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_one_line_of_a_cache() {
+        assert!(size_of::<Node>() <= 64, "{}", size_of::<Node>());
     }
 }

@@ -151,7 +151,7 @@ impl Object {
             if self.dialect == Dialect::Strict {
                 match self.lines.entry((kind, name.clone())) {
                     Entry::Vacant(line) => {
-                        line.insert(key.line);
+                        line.insert(key.at().0);
                     }
                     Entry::Occupied(line) => {
                         let cause = YamlCause::DuplicateKey { key: name, first: *line.get() };
@@ -195,8 +195,8 @@ fn unique_keys(entries: &[(Node, Node)]) -> Result<(), YamlError> {
     let mut lines = HashMap::with_capacity(entries.len());
     for (key, _) in entries {
         let Content::Scalar(scalar) = &key.content else { continue };
-        if let Some(first) = lines.insert(scalar.text.as_str(), key.line) {
-            let cause = YamlCause::DuplicateKey { key: scalar.text.clone(), first };
+        if let Some(first) = lines.insert(scalar.text.as_str(), key.at().0) {
+            let cause = YamlCause::DuplicateKey { key: scalar.text.to_string(), first };
             return Err(YamlError::new(key.at(), cause));
         }
     }

@@ -44,8 +44,8 @@
 //! - Time zones of cron jobs and the expressions of admission policies are not looked into.
 //! - No container ever runs: logs, exec and the like are refused. Workloads are simulated only when
 //!   [asked for](ApiServer::simulate); cron jobs, autoscalers, disruption budgets and endpoints are not.
-//! - `/openapi/v3` has schemas and the operations clients look for, not every operation; there is no `/openapi/v2`.
-//! - Protocol buffers are read, never written. Tokens of service accounts are no JSON web tokens.
+//! - `/openapi/v2` and `/openapi/v3` have schemas and the operations clients look for, not every operation.
+//! - Protocol buffers are read; of what is written, only `/openapi/v2` can be had in them. Tokens of service accounts are no JSON web tokens.
 //! - No storage but memory.
 
 mod admission;

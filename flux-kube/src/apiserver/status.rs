@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use indexmap::IndexSet;
 use serde_json::{Map, Value, json};
 
 /// A refusal, as the API writes it: a `Status` of kind `Failure`.
@@ -116,17 +117,9 @@ impl Status {
 
     /// An object that breaks rules. `kind` is the kind's name, not the resource's.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
-        let mut texts: Vec<String> = Vec::new();
-        for error in errors {
-            let text = error.to_string();
-            if !texts.contains(&text) {
-                texts.push(text);
-            }
-        }
-        let list = match texts.as_slice() {
-            [only] => only.clone(),
-            _ => format!("[{}]", texts.join(", ")),
-        };
+        let texts: IndexSet<String> = errors.iter().map(ToString::to_string).collect();
+        let list = texts.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let list = if texts.len() == 1 { list } else { format!("[{list}]") };
         let message = format!("{} {name:?} is invalid: {list}", qualified(kind, group));
         let mut details = Map::new();
         for (key, value) in [("name", name), ("group", group), ("kind", kind)] {

@@ -65,6 +65,37 @@ async fn kubectl_and_helm() {
     }
 }
 
+/// The names of the fields that `kubectl explain` shows, by their place.
+fn explained(kubeconfig: &Path, kubectl: &Path, more: &[&str]) -> Vec<String> {
+    let output = Command::new(kubectl)
+        .args(["explain", "--recursive", "pods"])
+        .args(more)
+        .env("KUBECONFIG", kubeconfig)
+        .env("KUBECACHEDIR", kubeconfig.with_extension("cache"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let fields = text.lines().filter_map(|line| line.split_once('\t'));
+    fields.map(|(name, _)| name.trim().to_owned()).collect()
+}
+
+/// The older document, in protocol buffers, tells kubectl what the newer ones tell it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kubectl_explains_by_either_document() {
+    let Some(kubectl) = program("FLUX_KUBECTL", "kubectl") else { return skipped("no kubectl") };
+    let open = ApiServer::default().serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kubeconfig");
+    std::fs::write(&file, open.kubeconfig()).unwrap();
+    let both = tokio::task::spawn_blocking(move || {
+        (explained(&file, &kubectl, &[]), explained(&file, &kubectl, &["--output=plaintext-openapiv2"]))
+    });
+    let (newer, older) = both.await.unwrap();
+    assert!(newer.len() > 500, "{newer:?}");
+    assert_eq!(newer, older);
+}
+
 /// The commands whose outcome differs, with both outcomes. What kubectl logs of itself is left out: when its time is up,
 /// two parts of it race over HTTP/1.1, and one of them may complain of a "very short watch".
 fn differences(expected: &str, found: &str) -> Vec<String> {

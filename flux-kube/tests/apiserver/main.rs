@@ -7,6 +7,8 @@ mod access;
 mod clients;
 mod contract;
 mod faults;
+mod hostile;
+mod openapi;
 #[cfg(feature = "tls")]
 mod served;
 mod snapshots;

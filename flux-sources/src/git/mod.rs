@@ -41,6 +41,7 @@ mod submodules;
 mod verify;
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -354,7 +355,16 @@ impl GitSource {
         let cx = bounded(cx).with_cancel(cancel);
         let timeout = cx.deadline().map_or(TIMEOUT, |deadline| deadline.saturating_duration_since(Instant::now()));
         let (inside, runtime) = (cx.clone(), Handle::current());
-        cx.run_blocking(move |stop| work(&inner, &Work { cx: &inside, runtime: &runtime, stop, timeout })).await?
+        let shown = self.0.shown.clone();
+        let guarded = move |stop: &Arc<AtomicBool>| {
+            let work = || work(&inner, &Work { cx: &inside, runtime: &runtime, stop, timeout });
+            // gix panics over some of what a server may say, such as a symbolic reference to none that it lists.
+            std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+                let problem = "what was sent makes no sense to the Git library".to_owned();
+                Err(SourceError::Rejected { url: shown, problem })
+            })
+        };
+        cx.run_blocking(guarded).await?
     }
 }
 

@@ -1,12 +1,14 @@
 //! Charts in Helm repositories over HTTP: a `HelmChart` whose source is a `HelmRepository`.
 //!
 //! The index is asked for with the ETag it had last, so that an unchanged one costs one request and no bytes, and of a
-//! changed one only the part about the wanted chart is read. A chart is held against the digest in the index and unpacked
-//! into a [`Tree`] whose root is the chart's own directory. [`BuiltChartSource`] makes charts of directories in other
-//! sources, and gives charts other values.
+//! changed one only the part about the wanted chart is read. A chart is held against the digest in the index, with the
+//! feature `provenance` against its provenance file too, and unpacked into a [`Tree`] whose root is the chart's own
+//! directory. [`BuiltChartSource`] makes charts of directories in other sources, and gives charts other values.
 
 mod build;
 mod index;
+#[cfg(feature = "provenance")]
+mod provenance;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,13 +24,15 @@ use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use reqwest::{StatusCode, Url};
 
 use crate::archive::read_tar_gz;
-use crate::http::{Credentials, Http, Proxy, Request, Settings, Tls, bounded};
+use crate::http::{Answer, Credentials, Http, Proxy, Request, Settings, Tls, bounded};
 use crate::listing::{Found, Kind};
 use index::{ChartVersion, Index};
 
 #[cfg(feature = "store")]
 pub(crate) use build::archive;
 pub use build::{BuiltChartSource, BuiltChartSourceBuilder, ChartRepository, ReconcileStrategy, package};
+#[cfg(feature = "provenance")]
+pub use provenance::ProvenanceKeys;
 
 /// What an index and a chart may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +81,8 @@ struct Inner {
     credentials: Credentials,
     pass_credentials: bool,
     limits: HelmLimits,
+    #[cfg(feature = "provenance")]
+    keys: Option<ProvenanceKeys>,
     last: Mutex<Option<Read>>,
 }
 
@@ -98,6 +104,8 @@ pub struct HelmChartSourceBuilder {
     pass_credentials: bool,
     settings: Settings,
     limits: HelmLimits,
+    #[cfg(feature = "provenance")]
+    keys: Option<ProvenanceKeys>,
 }
 
 impl HelmChartSource {
@@ -111,6 +119,8 @@ impl HelmChartSource {
             pass_credentials: false,
             settings: Settings::default(),
             limits: HelmLimits::default(),
+            #[cfg(feature = "provenance")]
+            keys: None,
         }
     }
 }
@@ -152,6 +162,16 @@ impl HelmChartSourceBuilder {
         self
     }
 
+    /// Fetches no chart that none of these keys has signed: `--verify` of Helm. Flux has no such setting.
+    ///
+    /// A chart whose provenance file is missing, altered, of another key or for another file is an error of the kind
+    /// [`Unverified`](SourceError::Unverified).
+    #[cfg(feature = "provenance")]
+    pub fn verify(mut self, keys: ProvenanceKeys) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
     /// The source.
     ///
     /// # Errors
@@ -179,6 +199,8 @@ impl HelmChartSourceBuilder {
             credentials,
             pass_credentials: self.pass_credentials,
             limits: self.limits,
+            #[cfg(feature = "provenance")]
+            keys: self.keys,
             last: Mutex::new(None),
         })))
     }
@@ -212,8 +234,8 @@ impl Inner {
         found.ok_or_else(|| self.missing(format!("chart `{}` of version `{range}`", self.chart)))
     }
 
-    /// The archive of a chart, held against its digest.
-    async fn download(&self, cx: &Context, entry: &ChartVersion) -> Result<Bytes, SourceError> {
+    /// Where the archive of a chart is.
+    fn archive_of(&self, entry: &ChartVersion) -> Result<Url, SourceError> {
         let first = entry.urls.first().ok_or_else(|| {
             self.rejected(format!("chart `{}` of version `{}` has no URL in the index", self.chart, entry.version))
         })?;
@@ -221,9 +243,21 @@ impl Inner {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(self.rejected(format!("`{first}`: only http and https are followed")));
         }
+        Ok(url)
+    }
+
+    /// What lies beside the index or where the index points to.
+    async fn get(&self, cx: &Context, url: Url, limit: u64) -> Result<Answer, SourceError> {
         let request = Request::get(url, &self.credentials);
         let request = if self.pass_credentials { request } else { request.sent_by(&self.base) };
-        let answer = self.http.send(cx, &self.shown, &request, self.limits.chart_bytes).await?;
+        self.http.send(cx, &self.shown, &request, limit).await
+    }
+
+    /// The archive of a chart, held against its digest.
+    async fn download(&self, cx: &Context, entry: &ChartVersion) -> Result<Bytes, SourceError> {
+        let url = self.archive_of(entry)?;
+        let first = entry.urls.first().map_or("", String::as_str);
+        let answer = self.get(cx, url, self.limits.chart_bytes).await?;
         let data = answer.success(&self.shown, &format!("`{first}`"))?.body;
         if let Some(wanted) = entry.digest.as_deref().filter(|digest| !digest.is_empty()) {
             let found = Digest::sha256(&data);
@@ -235,6 +269,32 @@ impl Inner {
         Ok(data)
     }
 
+    /// Who signed an archive, if that is asked for.
+    #[cfg(feature = "provenance")]
+    async fn signer(&self, cx: &Context, entry: &ChartVersion, data: &Bytes) -> Result<Option<String>, SourceError> {
+        let Some(keys) = &self.keys else { return Ok(None) };
+        let unverified = |problem: String| SourceError::Unverified { url: self.shown.clone(), problem };
+        if keys.is_empty() {
+            return Err(unverified("the keyring is empty".into()));
+        }
+        let mut url = self.archive_of(entry)?;
+        let file = file_name(&url);
+        url.set_path(&format!("{}.prov", url.path()));
+        let what = format!("`{}.prov`", file.escape_debug());
+        let answer = self.get(cx, url, provenance::PROVENANCE_BYTES).await?.success(&self.shown, &what);
+        let answer = answer.map_err(|error| match error {
+            SourceError::NotFound { .. } => unverified(format!("there is no provenance file {what}")),
+            other => other,
+        })?;
+        let (keys, now, data) = (keys.clone(), cx.now().unix_seconds(), data.clone());
+        let (name, version) = (self.chart.clone(), entry.version.clone());
+        let signer = cx.run_blocking(move |_| {
+            let chart = provenance::Packaged { name: &name, version: &version, file: &file, archive: &data };
+            keys.verify(&answer.body, &chart, now)
+        });
+        signer.await?.map(Some).map_err(unverified)
+    }
+
     fn rejected(&self, problem: String) -> SourceError {
         SourceError::Rejected { url: self.shown.clone(), problem }
     }
@@ -242,6 +302,26 @@ impl Inner {
     fn missing(&self, what: String) -> SourceError {
         SourceError::NotFound { url: self.shown.clone(), what }
     }
+}
+
+/// The last part of a path as Helm names the file that it saves.
+#[cfg(feature = "provenance")]
+fn file_name(url: &Url) -> String {
+    let name = url.path().rsplit('/').next().unwrap_or_default();
+    let mut decoded = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = match after {
+            [high, low, ..] if *first == b'%' => std::str::from_utf8(&[*high, *low])
+                .ok()
+                .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok()),
+            _ => None,
+        };
+        decoded.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    String::from_utf8(decoded).unwrap_or_else(|_| name.to_owned())
 }
 
 /// The chart in an archive: what is in its top directory, which becomes the root.
@@ -278,6 +358,8 @@ impl Source for HelmChartSource {
         let entry = versions.into_iter().find(|entry| entry.version == revision.as_str());
         let entry = entry.ok_or_else(|| inner.missing(format!("chart `{}` of version `{revision}`", inner.chart)))?;
         let data = inner.download(&cx, &entry).await?;
+        #[cfg(feature = "provenance")]
+        let signer = inner.signer(&cx, &entry, &data).await?;
         let (url, limits) = (inner.shown.clone(), inner.limits.tree);
         let tree = cx.run_blocking(move |_| unpack(&url, &data, limits)).await??;
         let mut metadata = BTreeMap::from([
@@ -285,6 +367,10 @@ impl Source for HelmChartSource {
             ("chart".to_owned(), inner.chart.clone()),
             ("version".to_owned(), entry.version),
         ]);
+        #[cfg(feature = "provenance")]
+        if let Some(signer) = signer {
+            metadata.insert("verified".to_owned(), signer);
+        }
         if let Some(app_version) = entry.app_version {
             let text = app_version.as_str().map_or_else(|| app_version.to_string(), str::to_owned);
             metadata.insert("appVersion".to_owned(), text);

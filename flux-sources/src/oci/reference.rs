@@ -1,8 +1,8 @@
 //! Which artifact of a repository is wanted: `spec.ref` of an `OCIRepository`.
 
+use flux_core::re2::Pattern;
 use flux_core::semver::{Constraint, newest_first};
 use flux_core::source::SourceError;
-use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 /// What to pull. In `spec.ref`, where several can be given, `digest` outranks `semver`, and that `tag`.
@@ -72,7 +72,7 @@ impl OciReference {
                 if let Err(error) = Constraint::parse(range) {
                     return invalid("spec.ref.semver", error.to_string());
                 }
-                match filter.as_deref().map(Regex::new) {
+                match filter.as_deref().map(Pattern::compile) {
                     Some(Err(error)) => invalid("spec.ref.semverFilter", error.to_string()),
                     _ => Ok(()),
                 }
@@ -84,7 +84,7 @@ impl OciReference {
     /// The tag that is wanted among all tags. The tags of charts have `_` for the `+` of a version.
     pub(super) fn pick(range: &str, filter: Option<&str>, tags: &[String], charts: bool) -> Option<String> {
         let range = Constraint::parse(range).ok()?;
-        let filter = filter.map(Regex::new).transpose().ok()?;
+        let filter = filter.map(Pattern::compile).transpose().ok()?;
         let tags = tags.iter().filter(|tag| filter.as_ref().is_none_or(|filter| filter.is_match(tag)));
         let versions: Vec<String> = tags.map(|tag| if charts { tag.replace('_', "+") } else { tag.clone() }).collect();
         let newest = newest_first(versions.iter().map(String::as_str), Some(&range)).into_iter().next()?;

@@ -5,6 +5,8 @@
 pub(crate) mod archive;
 #[cfg(feature = "helm")]
 pub(crate) mod charts;
+#[cfg(any(feature = "provenance", feature = "verify"))]
+pub(crate) mod gpg;
 pub(crate) mod http;
 #[cfg(all(feature = "bucket", feature = "oci"))]
 pub(crate) mod moto;

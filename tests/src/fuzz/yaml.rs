@@ -10,6 +10,7 @@ const DIALECTS: [Dialect; 3] = [Dialect::Lax, Dialect::Strict, Dialect::V3];
 /// Reads a text in every dialect, straight to JSON and by way of nodes, which must come to the same; what was read must
 /// survive being written and read again.
 pub(super) fn read_and_write(data: &[u8]) {
+    heads(data);
     for dialect in DIALECTS {
         let options = ReadOptions::new(dialect);
         let documents = yaml::read_documents(data, &options)
@@ -24,6 +25,19 @@ pub(super) fn read_and_write(data: &[u8]) {
             }
         }
     }
+}
+
+/// What is read of a document's root alone is what is in the whole document.
+fn heads(data: &[u8]) {
+    let wanted = |name: &str| matches!(name, "kind" | "metadata" | "a");
+    let options = ReadOptions::default();
+    let whole = yaml::read(data, &options).map(|mut value| {
+        if let Value::Object(fields) = &mut value {
+            fields.retain(|name, _| wanted(name));
+        }
+        value
+    });
+    assert_eq!(yaml::read_fields(data, &options, &wanted).ok(), whole.ok());
 }
 
 /// Repeats a part of the input until it is long, which shows what takes more than its share of time or memory: nesting,

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
-use regex::RegexBuilder;
+use flux_core::re2::Pattern;
 
 use crate::cel::error::EvalError;
 use crate::cel::eval::Scope;
@@ -17,9 +17,6 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// The most that a compiled regular expression may take, in bytes.
-const REGEX_SIZE: usize = 1 << 20;
 
 pub(super) fn call<'a>(
     scope: &mut Scope<'_, 'a>,
@@ -194,10 +191,7 @@ fn quote(text: &str) -> String {
 }
 
 /// A regular expression, compiled within bounds.
-pub(in crate::cel) fn regex(pattern: &str) -> Result<regex::Regex, EvalError> {
-    RegexBuilder::new(pattern)
-        .size_limit(REGEX_SIZE)
-        .dfa_size_limit(REGEX_SIZE)
-        .build()
+pub(in crate::cel) fn regex(pattern: &str) -> Result<Pattern, EvalError> {
+    Pattern::compile(pattern)
         .map_err(|_| EvalError::Argument { function: "matches", problem: "not a regular expression" })
 }

@@ -172,7 +172,7 @@ fn floats_to_texts(node: &mut Node) {
             let is_float = scalar.text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
                 && scalar.text.contains(['.', 'e', 'E']);
             if let Some(float) = scalar.text.replace('_', "").parse().ok().filter(|f: &f64| is_float && f.is_finite()) {
-                scalar.text = format_float(float, 'g', None);
+                scalar.text = format_float(float, 'g', None).into();
                 scalar.tag = Some(Tag::Str);
             }
         }

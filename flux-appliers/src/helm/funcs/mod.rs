@@ -40,7 +40,6 @@ pub(crate) use args::{Args, Outcome};
 pub(crate) use encoding::json_kind;
 pub(crate) use flow::{WARNING_END, WARNING_START, without_no_value};
 pub(crate) use json::{read as parse_json, read_first, to_json_value};
-pub(crate) use regex::Pattern;
 
 /// Helm's functions, over Go's.
 pub(crate) struct HelmFunctions;

@@ -1,6 +1,6 @@
 //! `toYamlPretty`: what Go's YAML package makes of a value itself, without JSON in between.
 
-use flux_core::yaml::{self, Content, Layout, Node, Scalar, Style, Tag, key_order, write_node};
+use flux_core::yaml::{self, Content, Layout, Node, Scalar, Style, Tag, Text, key_order, write_node};
 use serde_json::Value as Json;
 
 use super::time::{Duration, Time};
@@ -47,7 +47,7 @@ fn json(value: &Value, depth: usize) -> Option<Json> {
     })
 }
 
-fn plain(text: impl Into<String>, tag: Tag) -> Node {
+fn plain(text: impl Into<Text>, tag: Tag) -> Node {
     Node::new(Content::Scalar(Scalar { text: text.into(), tag: Some(tag), style: Style::Plain }))
 }
 
@@ -58,7 +58,7 @@ fn text(text: &Str) -> Node {
             // As quoted as the writer of JSON would have it.
             let quoted = yaml::write(&Json::from(text), Layout::Wide).starts_with('"');
             let style = if quoted { Style::Double } else { Style::Plain };
-            Node::new(Content::Scalar(Scalar { text: text.to_owned(), tag: Some(Tag::Str), style }))
+            Node::new(Content::Scalar(Scalar { text: text.into(), tag: Some(Tag::Str), style }))
         }
         Err(_) => {
             let encoded = base64::engine::general_purpose::STANDARD.encode(text.as_bytes());

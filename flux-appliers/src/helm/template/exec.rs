@@ -5,6 +5,8 @@ use std::fmt::Display;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use flux_core::re2::Pattern;
+
 use super::ast::{Branch, Command, Node, Operand, Pipe, Template, Term};
 use super::budget::Budget;
 use super::error::{Abort, CallError, ExecError};
@@ -14,7 +16,6 @@ use super::measure::measure;
 use super::set::TemplateSet;
 use super::text::Str;
 use super::value::{Elements, List, Map, MapKind, Value};
-use crate::helm::funcs::Pattern;
 use crate::helm::host::Host;
 
 /// What a render carries along: the templates in sight, the host's gifts, and the budget.

@@ -139,7 +139,7 @@ impl Build<'_> {
                 continue;
             };
             for mut config in inline {
-                config.provenance = target.provenance.as_ref().map(|place| place.join(target.file));
+                config.provenance = target.provenance.as_ref().map(|place| Box::new(place.join(target.file)));
                 config.file = Arc::from(target.file_name());
                 configs.list.append(config, &self.schema)?;
             }
@@ -152,7 +152,7 @@ impl Build<'_> {
                 path: String::new(),
                 configured_in: place.path.clone(),
                 configured_by: [id.gvk.api_version(), id.gvk.kind.into(), id.name.into(), id.namespace.into()],
-                ..place.clone()
+                ..(**place).clone()
             });
             let plugin = plugin::read(&config, target, self);
             plugins.push((plugin.map_err(|error| config.error(error, &self.schema))?, place));

@@ -67,6 +67,7 @@ pub(super) struct Inflation<'i> {
     pub(super) chart: &'i HelmChart,
     pub(super) globals: &'i HelmGlobals,
     /// The release's namespace where the chart's configuration names none.
+    #[cfg_attr(not(feature = "helm"), expect(dead_code, reason = "nothing is rendered then"))]
     pub(super) namespace: &'i str,
     pub(super) loader: &'i Loader,
     pub(super) schema: &'i Schema,

@@ -145,5 +145,5 @@ fn line_of(text: &[u8], field: &str, limits: Limits) -> usize {
             None => break,
         }
     }
-    line
+    line as usize
 }

@@ -1,7 +1,7 @@
 //! Container images: other names, tags and digests.
 
+use flux_core::re2::Pattern;
 use flux_core::yaml::{Content, Node};
-use regex::Regex;
 
 use crate::kustomize::error::{BuildError, Cause};
 use crate::kustomize::fieldspec::{FieldSpec, Missing, each_field_of};
@@ -56,14 +56,14 @@ fn containers(found: &mut Node, updater: &Updater<'_>) -> Result<(), Cause> {
 struct Updater<'i> {
     image: &'i Image,
     /// The name is part of a regular expression; a malformed one matches nothing.
-    pattern: Option<Regex>,
+    pattern: Option<Pattern>,
 }
 
 impl<'i> Updater<'i> {
     fn new(image: &'i Image) -> Self {
         const TAG: &str = "(:[a-zA-Z0-9_.{}-]*)?";
         const DIGEST: &str = "(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{}-]*)?";
-        Self { image, pattern: Regex::new(&format!("^{}{TAG}{DIGEST}$", image.name)).ok() }
+        Self { image, pattern: Pattern::compile(format!("^{}{TAG}{DIGEST}$", image.name)).ok() }
     }
 
     fn update(&self, field: &mut Node) -> Result<(), Cause> {

@@ -117,7 +117,7 @@ impl Value {
             Value::Float(value) => (value.to_string(), Tag::Float),
             Value::Other => return,
         };
-        *field = Scalar { text, tag: Some(tag), style: Style::Plain };
+        *field = Scalar { text: text.into(), tag: Some(tag), style: Style::Plain };
     }
 }
 
@@ -169,7 +169,7 @@ fn value_of(var: &Var, list: &ResMap) -> Result<Value, Cause> {
         Some(Tag::Int) => scalar.text.parse().map(Value::Int).map_err(|_| missing()),
         Some(Tag::Float) => scalar.text.parse().map(Value::Float).map_err(|_| missing()),
         Some(Tag::Bool) => scalar.text.to_ascii_lowercase().parse().map(Value::Bool).map_err(|_| missing()),
-        _ => Ok(Value::Text(scalar.text.clone())),
+        _ => Ok(Value::Text(scalar.text.to_string())),
     }
 }
 

@@ -7,6 +7,9 @@ use crate::sops::error::SopsError;
 use crate::sops::metadata::{Metadata, unflatten};
 use crate::sops::tree::{Content, Document, Item, Section};
 
+/// The largest document that is written.
+const MAX_BYTES: usize = 64 << 20;
+
 pub(super) fn read(text: &str) -> Result<(Content, Metadata), SopsError> {
     let mut items: Vec<Item> = Vec::new();
     let mut metadata = Vec::new();
@@ -103,7 +106,13 @@ fn section(out: &mut Vec<u8>, entries: &[Item]) -> Result<(), SopsError> {
             Item::Entry(name, value) => {
                 let text = line_text(value);
                 let text = text.ok_or_else(|| SopsError::format(Format::Ini, format!("`{name}` is not a scalar")))?;
-                out.extend_from_slice(format!("{name:width$} = ").as_bytes());
+                out.extend_from_slice(name.as_bytes());
+                // Columns are aligned as the widest name wants it.
+                out.extend(std::iter::repeat_n(b' ', width - name.len()));
+                if out.len() > MAX_BYTES {
+                    return Err(SopsError::format(Format::Ini, "grows too long when its columns are aligned"));
+                }
+                out.extend_from_slice(b" = ");
                 out.extend_from_slice(text.as_bytes());
                 out.push(b'\n');
             }

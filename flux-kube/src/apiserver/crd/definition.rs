@@ -1,5 +1,8 @@
 //! What a custom resource definition must satisfy.
 
+use std::collections::HashSet;
+
+use flux_core::re2::Pattern;
 use serde_json::{Map as JsonMap, Value, json};
 
 use super::structural::Structural;
@@ -187,8 +190,8 @@ fn versions(object: &Fields, spec: &Value, errors: &mut Errors) {
             }
         }
     }
-    let twice = all.iter().enumerate().any(|(i, v)| all.iter().take(i).any(|o| text(o, "name") == text(v, "name")));
-    if twice {
+    let distinct: HashSet<&str> = all.iter().map(|v| text(v, "name")).collect();
+    if distinct.len() < all.len() {
         let shown = Value::Array(all.iter().map(|v| internal_version(v, shared)).collect());
         errors.push(FieldError::invalid_shown(
             "spec.versions",
@@ -332,9 +335,9 @@ fn node(s: &Value, path: &str, depth: usize, errors: &mut Errors) {
         errors.push(FieldError::required(format!("{path}.items"), "must be specified"));
     }
     if let Some(pattern) = s.get("pattern").and_then(Value::as_str)
-        && let Err(e) = regex::Regex::new(pattern)
+        && let Err(error) = Pattern::compile(pattern)
     {
-        let why = format!("must be a valid regular expression, but isn't: {}", go_regexp_error(pattern, &e));
+        let why = format!("must be a valid regular expression, but isn't: {error}");
         errors.push(FieldError::invalid(format!("{path}.pattern"), &pattern.into(), &why));
     }
     for word in [
@@ -398,23 +401,6 @@ fn node(s: &Value, path: &str, depth: usize, errors: &mut Errors) {
     if let Some(additional) = additional.filter(|a| a.is_object()) {
         node(additional, &format!("{path}.additionalProperties"), depth + 1, errors);
     }
-}
-
-/// What is wrong with a pattern, in the words of Go's parser where they are known.
-fn go_regexp_error(pattern: &str, error: &regex::Error) -> String {
-    let text = error.to_string();
-    let what = if text.contains("unclosed group") {
-        "missing closing )"
-    } else if text.contains("unopened group") {
-        "unexpected )"
-    } else if text.contains("unclosed character class") {
-        "missing closing ]"
-    } else if text.contains("repetition operator missing") {
-        "missing argument to repetition operator"
-    } else {
-        "invalid or unsupported syntax"
-    };
-    format!("error parsing regexp: {what}: `{pattern}`")
 }
 
 fn list_type(s: &Value, path: &str, errors: &mut Errors) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use flux_core::re2::Pattern;
 use serde_json::Value;
 
 use super::rules::{self, Rule};
@@ -25,6 +26,10 @@ pub(crate) struct Structural {
     pub(crate) int_or_string: bool,
     /// The schema as it was written, for its value validations.
     pub(crate) raw: Value,
+    /// `pattern`, compiled.
+    pub(crate) pattern: Option<Pattern>,
+    /// `allOf`, `anyOf`, `oneOf` and `not`, in this order.
+    pub(crate) combinations: [Vec<Structural>; 4],
     pub(crate) rules: Vec<Rule>,
     /// Whether there are rules here or below.
     pub(crate) has_rules: bool,
@@ -63,11 +68,20 @@ impl Structural {
         let below = |v: &Value| Box::new(Self::node(v, depth + 1));
         let mut raw = s.clone();
         if let Some(raw) = raw.as_object_mut() {
-            for key in ["properties", "items"] {
+            for key in ["properties", "items", "allOf", "anyOf", "oneOf", "not"] {
                 raw.shift_remove(key);
             }
         }
+        let parts = |key: &str| -> Vec<Structural> {
+            match s.get(key) {
+                Some(Value::Array(parts)) => parts.iter().map(|part| Self::node(part, depth + 1)).collect(),
+                Some(part @ Value::Object(_)) => vec![Self::node(part, depth + 1)],
+                _ => Vec::new(),
+            }
+        };
         let mut out = Structural {
+            pattern: s.get("pattern").and_then(Value::as_str).and_then(|p| Pattern::compile(p).ok()),
+            combinations: ["allOf", "anyOf", "oneOf", "not"].map(parts),
             rules: rules::compile(s),
             has_rules: false,
             ty: s.get("type").and_then(Value::as_str).unwrap_or("").to_owned(),

@@ -1,11 +1,13 @@
 //! Value validation: what the schema of a custom resource demands of its values.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::structural::Structural;
-use crate::apiserver::fields::{Fields, equal_values};
+use crate::apiserver::fields::{Fields, compare_values, equal_values};
 use crate::apiserver::status::FieldError;
 
 type Errors = Vec<FieldError>;
@@ -13,7 +15,7 @@ type Errors = Vec<FieldError>;
 /// Checks an object against its schema.
 pub(super) fn object(schema: &Structural, object: &Fields, errors: &mut Errors) {
     map(schema, object, "", true, errors);
-    constraints(&schema.raw, &Value::Object(object.clone()), "", errors);
+    constraints(schema, &Value::Object(object.clone()), "", errors);
 }
 
 /// Checks a value against its schema; `path` is how messages name it.
@@ -33,7 +35,7 @@ pub(super) fn value(schema: &Structural, v: &Value, path: &str, errors: &mut Err
         Value::Array(items) => list(schema, items, path, errors),
         _ => {}
     }
-    constraints(&schema.raw, v, path, errors);
+    constraints(schema, v, path, errors);
 }
 
 fn is_integer(v: &Value) -> bool {
@@ -132,10 +134,9 @@ fn list(schema: &Structural, items: &[Value], path: &str, errors: &mut Errors) {
     let keys = schema.list_keys();
     match schema.raw.get("x-kubernetes-list-type").and_then(Value::as_str) {
         Some("set") => {
-            for (i, item) in items.iter().enumerate() {
-                if items.iter().take(i).any(|other| equal_values(other, item)) {
-                    errors.push(FieldError::duplicate(format!("{path}[{i}]"), item));
-                }
+            let items: Vec<Cow<'_, Value>> = items.iter().map(Cow::Borrowed).collect();
+            for i in repeated(&items) {
+                errors.push(FieldError::duplicate(format!("{path}[{i}]"), &items[i]));
             }
         }
         Some("map") => {
@@ -143,19 +144,28 @@ fn list(schema: &Structural, items: &[Value], path: &str, errors: &mut Errors) {
                 let fields = keys.iter().filter_map(|k| Some(((*k).to_owned(), item.get(*k)?.clone())));
                 Value::Object(fields.collect())
             };
-            for (i, item) in items.iter().enumerate() {
-                let key = key_of(item);
-                if items.iter().take(i).any(|other| key_of(other) == key) {
-                    errors.push(FieldError::duplicate(format!("{path}[{i}]"), &key));
-                }
+            let items: Vec<Cow<'_, Value>> = items.iter().map(|item| Cow::Owned(key_of(item))).collect();
+            for i in repeated(&items) {
+                errors.push(FieldError::duplicate(format!("{path}[{i}]"), &items[i]));
             }
         }
         _ => {}
     }
 }
 
+/// The places of values that are there before.
+fn repeated(values: &[Cow<'_, Value>]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| compare_values(&values[*a], &values[*b]));
+    let mut again: Vec<usize> =
+        order.windows(2).filter(|w| equal_values(&values[w[0]], &values[w[1]])).map(|w| w[1]).collect();
+    again.sort_unstable();
+    again
+}
+
 /// The constraints that need no knowledge of the structure: bounds, patterns, enumerations, combinations.
-fn constraints(s: &Value, v: &Value, path: &str, errors: &mut Errors) {
+fn constraints(schema: &Structural, v: &Value, path: &str, errors: &mut Errors) {
+    let s = &schema.raw;
     if let Some(allowed) = s.get("enum").and_then(Value::as_array)
         && !allowed.iter().any(|a| equal_values(a, v))
     {
@@ -165,14 +175,15 @@ fn constraints(s: &Value, v: &Value, path: &str, errors: &mut Errors) {
         errors.push(FieldError::not_supported(path, v, &shown));
     }
     match v {
-        Value::String(text) => string(s, text, v, path, errors),
+        Value::String(text) => string(schema, text, v, path, errors),
         Value::Number(n) => number(s, n.as_f64().unwrap_or(0.0), v, path, errors),
         _ => {}
     }
-    combinations(s, v, path, errors);
+    combinations(schema, v, path, errors);
 }
 
-fn string(s: &Value, text: &str, v: &Value, path: &str, errors: &mut Errors) {
+fn string(schema: &Structural, text: &str, v: &Value, path: &str, errors: &mut Errors) {
+    let s = &schema.raw;
     let length = text.chars().count();
     let bound = |key: &str| s.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
     if let Some(max) = bound("maxLength")
@@ -186,9 +197,10 @@ fn string(s: &Value, text: &str, v: &Value, path: &str, errors: &mut Errors) {
         let why = format!("{path} in body should be at least {min} chars long");
         return errors.push(FieldError::invalid(path, v, &why));
     }
-    if let Some(pattern) = s.get("pattern").and_then(Value::as_str)
-        && regex::Regex::new(pattern).is_ok_and(|r| !r.is_match(text))
+    if let Some(pattern) = &schema.pattern
+        && !pattern.is_match(text)
     {
+        let pattern = s.get("pattern").and_then(Value::as_str).unwrap_or("");
         let why = format!("{path} in body should match '{pattern}'");
         return errors.push(FieldError::invalid(path, v, &why));
     }
@@ -279,41 +291,37 @@ fn number(s: &Value, n: f64, v: &Value, path: &str, errors: &mut Errors) {
     }
 }
 
-fn combinations(s: &Value, v: &Value, path: &str, errors: &mut Errors) {
-    let all = |key: &str| s.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let fits = |schema: &Value| {
+fn combinations(schema: &Structural, v: &Value, path: &str, errors: &mut Errors) {
+    let wrong_by = |part: &Structural| {
         let mut found = Vec::new();
-        value(&Structural::parse_part(schema), v, path, &mut found);
-        found.is_empty()
+        value(part, v, path, &mut found);
+        found
     };
+    let fits = |part: &Structural| wrong_by(part).is_empty();
+    let [all, any, one, not] = &schema.combinations;
     let mut why: Vec<String> = Vec::new();
     // Of the alternative that came closest, why it is none.
     let mut closest: Option<Errors> = None;
-    if !all("allOf").iter().all(fits) {
+    if !all.iter().all(fits) {
         why.push("must validate all the schemas (allOf)".to_owned());
     }
-    if !all("anyOf").is_empty() && !all("anyOf").iter().any(fits) {
+    if !any.is_empty() && !any.iter().any(fits) {
         why.push("must validate at least one schema (anyOf)".to_owned());
     }
-    if !all("oneOf").is_empty() {
-        match all("oneOf").iter().filter(|s| fits(s)).count() {
+    if !one.is_empty() {
+        let found: Vec<Errors> = one.iter().map(wrong_by).collect();
+        match found.iter().filter(|errors| errors.is_empty()).count() {
             1 => {}
             0 => {
                 why.push("must validate one and only one schema (oneOf). Found none valid".to_owned());
-                for s in all("oneOf") {
-                    let mut found = Vec::new();
-                    value(&Structural::parse_part(s), v, path, &mut found);
-                    if closest.as_ref().is_none_or(|c| found.len() < c.len()) {
-                        closest = Some(found);
-                    }
-                }
+                closest = found.into_iter().min_by_key(Vec::len);
             }
             n => {
                 why.push(format!("must validate one and only one schema (oneOf). Found {n} valid alternatives"));
             }
         }
     }
-    if s.get("not").is_some_and(fits) {
+    if not.iter().any(fits) {
         why.push("must not validate the schema (not)".to_owned());
     }
     // The library tells of these without saying where; only the message knows.

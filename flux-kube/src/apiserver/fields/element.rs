@@ -126,6 +126,18 @@ impl fmt::Display for PathElement {
     }
 }
 
+/// A number that is whole and within 128 bits; numbers are put in order by it, as floats cannot tell large ones apart.
+fn whole(number: &serde_json::Number) -> Option<i128> {
+    if let Some(n) = number.as_i64() {
+        return Some(n.into());
+    }
+    if let Some(n) = number.as_u64() {
+        return Some(n.into());
+    }
+    let float = number.as_f64()?;
+    (float.fract() == 0.0 && float.abs() < 1e38).then_some(float as i128)
+}
+
 /// The order of values: numbers, strings, booleans, null, lists, maps.
 pub(crate) fn compare_values(a: &Value, b: &Value) -> Ordering {
     fn rank(v: &Value) -> u8 {
@@ -139,7 +151,7 @@ pub(crate) fn compare_values(a: &Value, b: &Value) -> Ordering {
         }
     }
     match (a, b) {
-        (Value::Number(x), Value::Number(y)) => match (x.as_i64(), y.as_i64()) {
+        (Value::Number(x), Value::Number(y)) => match (whole(x), whole(y)) {
             (Some(x), Some(y)) => x.cmp(&y),
             _ => x.as_f64().unwrap_or(0.0).total_cmp(&y.as_f64().unwrap_or(0.0)),
         },

@@ -18,7 +18,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map as JsonMap, Value, json};
 
-pub(crate) use element::{equal_but_managers, equal_maps, equal_values};
+pub(crate) use element::{compare_values, equal_but_managers, equal_maps, equal_values};
 pub(crate) use managers::{ManagerId, Managers, Operation};
 pub(crate) use set::FieldSet;
 pub(crate) use update::{Conflict, Typed, Versions, Write};

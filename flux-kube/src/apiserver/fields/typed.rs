@@ -1,5 +1,6 @@
 //! Values seen through a schema: checking them, and the set of fields they mention.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -258,7 +259,7 @@ fn check_into(
             };
             let ListOf::Typed(list) = list else { return };
             let associative = !matches!(list.kind, ListKind::Atomic);
-            let mut seen: Vec<PathElement> = Vec::new();
+            let mut seen = BTreeSet::new();
             for (i, item) in items.iter().enumerate() {
                 let element = if associative {
                     match item_element(schema, list, item) {
@@ -270,11 +271,8 @@ fn check_into(
                 } else {
                     PathElement::Index(i as i64)
                 };
-                if associative && !duplicates {
-                    match seen.binary_search(&element) {
-                        Ok(_) => errors.push(path_text(path), format!("duplicate entries for key {element}")),
-                        Err(at) => seen.insert(at, element.clone()),
-                    }
+                if associative && !duplicates && !seen.insert(element.clone()) {
+                    errors.push(path_text(path), format!("duplicate entries for key {element}"));
                 }
                 path.push(element);
                 check_into(schema, list.element, item, duplicates, path, errors);
@@ -346,7 +344,11 @@ fn fields_into(schema: &Schema, ty: TypeId, value: &Value, set: &mut FieldSet) -
                 elements.push(element);
             }
             let twice = repeated(&elements);
-            for (element, item) in elements.into_iter().zip(items) {
+            let mut items: Vec<(PathElement, &Value)> = elements.into_iter().zip(items).collect();
+            if items.len() > FEW {
+                items.sort_by(|a, b| a.0.cmp(&b.0));
+            }
+            for (element, item) in items {
                 if twice.contains(&element) {
                     set.add(element, true, FieldSet::default());
                     continue;
@@ -369,6 +371,10 @@ fn fields_into(schema: &Schema, ty: TypeId, value: &Value, set: &mut FieldSet) -
 }
 
 fn map_fields(schema: &Schema, map: MapOf<'_>, fields: &Fields, set: &mut FieldSet) -> Result<(), TypeErrors> {
+    let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
+    if fields.len() > FEW {
+        fields.sort_by_key(|(key, _)| *key);
+    }
     for (key, field) in fields {
         let element = map.element(key);
         let mut below = FieldSet::default();
@@ -382,10 +388,13 @@ fn map_fields(schema: &Schema, map: MapOf<'_>, fields: &Fields, set: &mut FieldS
     Ok(())
 }
 
+/// More members than these are put in order before they go into a set, which moves what comes after a new one.
+const FEW: usize = 64;
+
 /// The elements that occur more than once.
-fn repeated(elements: &[PathElement]) -> Vec<PathElement> {
+fn repeated(elements: &[PathElement]) -> BTreeSet<PathElement> {
     if elements.len() < 2 {
-        return Vec::new();
+        return BTreeSet::new();
     }
     let mut sorted: Vec<&PathElement> = elements.iter().collect();
     sorted.sort();

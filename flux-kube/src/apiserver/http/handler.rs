@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use ::http::request::Parts;
-use ::http::{Method, Response, StatusCode};
+use ::http::{HeaderMap, Method, Response, StatusCode};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::ServiceError;
 use super::body::Body;
-use super::negotiate::{Accepted, Encoding, Shape, accept};
+use super::negotiate::{self, Accepted, Encoding, Shape, accept};
 use super::options::{self, Query};
 use super::route::{ResourcePath, Route, parse};
 use crate::apiserver::auth::{Attributes, User};
@@ -62,7 +62,7 @@ pub(super) async fn handle(
             server.carry_out(call, |_| allowed.and_then(|()| discover(server, parts, &route))).await
         }
         Route::Other(words) => allowed.map(|()| match parts.method {
-            Method::GET | Method::HEAD => other(server, words, &query),
+            Method::GET | Method::HEAD => other(server, words, &query, &parts.headers),
             _ => not_found_page(),
         }),
     };
@@ -252,7 +252,7 @@ fn discover(server: &ApiServer, parts: &Parts, route: &Route) -> Result<Response
 }
 
 /// What is neither discovery nor a resource.
-fn other(server: &ApiServer, words: &[String], query: &Query) -> Response<Body> {
+fn other(server: &ApiServer, words: &[String], query: &Query, headers: &HeaderMap) -> Response<Body> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         [] => {
@@ -281,6 +281,17 @@ fn other(server: &ApiServer, words: &[String], query: &Query) -> Response<Body> 
             }
         }
         ["healthz" | "livez" | "readyz", "ping" | "log" | "etcd"] => text(200, "ok"),
+        ["openapi", "v2"] => {
+            let document = {
+                let state = server.lock();
+                openapi::v2::document(&state.registry, &state.store)
+            };
+            if negotiate::wants_protobuf(headers) {
+                let bytes = openapi::v2::to_protobuf(&document);
+                return respond(200, openapi::v2::PROTOBUF, bytes.into(), &[]);
+            }
+            encoded(200, &document, Encoding::Json, &[])
+        }
         ["openapi", "v3"] => {
             let state = server.lock();
             let index = openapi::index(&state.registry, state.store.revision());

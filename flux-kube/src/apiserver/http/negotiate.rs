@@ -89,3 +89,12 @@ pub(super) fn accept(headers: &HeaderMap, discovery: bool) -> Result<Accepted, S
     }
     Err(Status::not_acceptable(AVAILABLE))
 }
+
+/// Whether the first choice is OpenAPI v2 in protocol buffers, in either spelling of its media type.
+pub(super) fn wants_protobuf(headers: &HeaderMap) -> bool {
+    let first = headers.get("accept").and_then(|v| v.to_str().ok()).and_then(|text| text.split([',', ';']).next());
+    first.is_some_and(|media| {
+        let media = media.trim();
+        media.starts_with("application/com.github.proto-openapi.spec.v2") && media.ends_with("+protobuf")
+    })
+}

@@ -1,7 +1,9 @@
-//! OpenAPI v3: the types and the operations of a group version, as `kubectl` and other typed clients read them.
+//! OpenAPI v3: the types and the operations of a group version, as `kubectl` and other typed clients read them; and all of
+//! them in one document of OpenAPI v2.
 
 mod descriptions;
 mod types;
+pub(crate) mod v2;
 
 use serde_json::{Map, Value, json};
 
@@ -30,6 +32,28 @@ pub(crate) fn document(registry: &Registry, store: &Store, group: &str, version:
     }
     let mut paths = Map::new();
     let mut components = types::Components::default();
+    add(registry, store, group, version, &mut components, &mut paths);
+    Some(json!({
+        "openapi": "3.0.0",
+        "info": info(),
+        "paths": paths,
+        "components": {"schemas": components.finish()},
+    }))
+}
+
+fn info() -> Value {
+    json!({"title": "Kubernetes", "version": "v1.36.2"})
+}
+
+/// Adds what a group version has.
+fn add(
+    registry: &Registry,
+    store: &Store,
+    group: &str,
+    version: &str,
+    components: &mut types::Components,
+    paths: &mut Map<String, Value>,
+) {
     for resource in registry.in_version(group, version) {
         let name = match &resource.custom {
             Some(custom) => {
@@ -46,15 +70,8 @@ pub(crate) fn document(registry: &Registry, store: &Store, group: &str, version:
             }
             None => components.built_in(resource),
         };
-        operations(resource, &name, &mut paths);
+        operations(resource, &name, paths);
     }
-    let components = components.finish();
-    Some(json!({
-        "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": "v1.36.2"},
-        "paths": paths,
-        "components": {"schemas": components},
-    }))
 }
 
 fn parameter(name: &str, text: &str) -> Value {

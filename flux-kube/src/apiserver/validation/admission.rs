@@ -1,5 +1,7 @@
 //! Admission, aggregation, certificates, flow control and devices.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::path::Path;
@@ -15,15 +17,14 @@ pub(super) fn registration(kind: &str, object: &Fields, errors: &mut Errors) {
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => {
             let hooks = object.get("webhooks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             let path = Path::new("webhooks");
-            let mut seen: Vec<&str> = Vec::new();
+            let mut seen: HashSet<&str> = HashSet::new();
             for (i, hook) in hooks.iter().enumerate() {
                 let path = path.index(i);
                 webhook(path, hook, errors);
                 let name = text(hook, "name");
-                if seen.contains(&name) {
+                if !seen.insert(name) {
                     errors.push(FieldError::duplicate(path.child("name"), &name.into()));
                 }
-                seen.push(name);
             }
         }
         "ValidatingAdmissionPolicy" => validating_policy(object, errors),

@@ -1,5 +1,7 @@
 //! Endpoints and their slices.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::path::Path;
@@ -120,17 +122,16 @@ pub(super) fn slice(object: &Fields, old: Option<&Fields>, errors: &mut Errors) 
         }
     }
     let path = Path::new("ports");
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (i, port) in all("ports").iter().enumerate() {
         let path = path.index(i);
         let name = text(port, "name");
         if !name.is_empty() {
             label(path.child("name"), name, errors);
         }
-        if seen.contains(&name) {
+        if !seen.insert(name) {
             errors.push(FieldError::duplicate(path.child("name"), &name.into()));
         }
-        seen.push(name);
         one_of(path.child("protocol"), port.get("protocol"), &["SCTP", "TCP", "UDP"], errors);
     }
 }

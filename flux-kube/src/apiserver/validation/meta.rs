@@ -10,6 +10,9 @@ use crate::apiserver::status::FieldError;
 
 const MAX_ANNOTATIONS: usize = 256 * 1024;
 
+/// How many controllers too many are told of.
+const MAX_CONTROLLERS: usize = 16;
+
 fn text<'a>(meta: &'a Value, key: &str) -> &'a str {
     meta.get(key).and_then(Value::as_str).unwrap_or("")
 }
@@ -83,6 +86,7 @@ fn common(resource: &Resource, meta: &Value, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::too_long("metadata.annotations", MAX_ANNOTATIONS));
     }
     let mut controller: Option<String> = None;
+    let mut controllers = 0;
     for owner in meta.get("ownerReferences").and_then(Value::as_array).into_iter().flatten() {
         let path = "metadata.ownerReferences";
         if text(owner, "apiVersion").is_empty() {
@@ -106,6 +110,11 @@ fn common(resource: &Resource, meta: &Value, errors: &mut Vec<FieldError>) {
                     text(owner, "name")
                 );
                 errors.push(FieldError::invalid_shown("metadata.ownerReferences", &show_owners(meta), &why));
+                controllers += 1;
+                // Each of these shows all owners.
+                if controllers == MAX_CONTROLLERS {
+                    break;
+                }
             }
             controller = Some(format!("{}/{}", text(owner, "kind"), text(owner, "name")));
         }

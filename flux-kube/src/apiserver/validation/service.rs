@@ -1,5 +1,7 @@
 //! Services.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::path::Path;
@@ -69,7 +71,8 @@ fn external_name(spec: &Value, errors: &mut Errors) {
 
 fn ports(path: Path<'_>, spec: &Value, kind: &str, errors: &mut Errors) {
     let ports: Vec<&Value> = list(spec, "ports").collect();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
+    let mut pairs = HashSet::new();
     for (i, port) in ports.iter().enumerate() {
         let path = path.index(i);
         let name = text(port, "name");
@@ -79,10 +82,9 @@ fn ports(path: Path<'_>, spec: &Value, kind: &str, errors: &mut Errors) {
             for why in names::label_errors(name) {
                 errors.push(FieldError::invalid(path.child("name"), &name.into(), &why));
             }
-            if seen.contains(&name) {
+            if !seen.insert(name) {
                 errors.push(FieldError::duplicate(path.child("name"), &name.into()));
             }
-            seen.push(name);
         }
         super::port(path.child("port"), port.get("port").and_then(Value::as_i64).unwrap_or(0), errors);
         one_of(path.child("protocol"), port.get("protocol"), &["SCTP", "TCP", "UDP"], errors);
@@ -102,8 +104,7 @@ fn ports(path: Path<'_>, spec: &Value, kind: &str, errors: &mut Errors) {
             let why = "may not be used when `type` is 'ClusterIP'";
             errors.push(FieldError::forbidden(path.child("nodePort"), why));
         }
-        let number = |p: &Value| p.get("port").and_then(Value::as_i64);
-        if ports.iter().take(i).any(|o| number(o) == number(port) && text(o, "protocol") == text(port, "protocol")) {
+        if !pairs.insert((port.get("port").and_then(Value::as_i64), text(port, "protocol"))) {
             let mut shown = Fields::new();
             for key in ["protocol", "port"] {
                 shown.insert(key.to_owned(), port.get(key).cloned().unwrap_or(Value::Null));
@@ -128,16 +129,15 @@ fn addresses(path: Path<'_>, spec: &Value, old: Option<&Value>, errors: &mut Err
     } else if !own.is_empty() && own != "None" && text(spec, "type") != "ExternalName" {
         super::ip(Path::new("spec.clusterIPs[0]"), own, errors);
     }
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (i, family) in list(spec, "ipFamilies").filter_map(Value::as_str).enumerate() {
         let path = path.child("ipFamilies");
         let path = path.index(i);
         if !matches!(family, "IPv4" | "IPv6") {
             errors.push(FieldError::not_supported(path, &family.into(), &["IPv4", "IPv6"]));
-        } else if seen.contains(&family) {
+        } else if !seen.insert(family) {
             errors.push(FieldError::duplicate(path, &family.into()));
         }
-        seen.push(family);
     }
     if spec.get("ipFamilyPolicy").is_some() {
         let known = ["PreferDualStack", "RequireDualStack", "SingleStack"];

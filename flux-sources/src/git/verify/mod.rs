@@ -1,7 +1,6 @@
 //! Who signed a commit or a tag: `spec.verify` of a `GitRepository`.
 
 mod check;
-mod openpgp;
 mod signed;
 mod ssh;
 
@@ -13,6 +12,7 @@ use pgp::composed::SignedPublicKey;
 use serde::{Deserialize, Serialize};
 use ssh_key::PublicKey;
 
+use crate::openpgp;
 use crate::secret::Secret;
 use signed::{Kind, Signed, header};
 

@@ -12,17 +12,48 @@ pub(crate) fn format_float(value: f64, verb: char, precision: Option<usize>) -> 
     match verb {
         'e' | 'E' => {
             let text = match precision {
-                Some(p) => format!("{value:.p$e}"),
+                Some(p) => scientific(value, p),
                 None => format!("{value:e}"),
             };
             exponent_form(&text, verb)
         }
         'f' | 'F' => match precision {
-            Some(p) => format!("{value:.p$}"),
+            Some(p) => fixed(value, p),
             None => format!("{value}"),
         },
         _ => general(value, verb, precision),
     }
+}
+
+/// More places than any float has; all that follow are zeros. Rust formats no more than 65,535, and Go does.
+const PLACES: usize = 1_200;
+
+fn fixed(value: f64, precision: usize) -> String {
+    let places = precision.min(PLACES);
+    let mut text = format!("{value:.places$}");
+    text.extend(std::iter::repeat_n('0', precision - places));
+    text
+}
+
+/// As Rust writes it: `1.5e6`.
+fn scientific(value: f64, precision: usize) -> String {
+    let places = precision.min(PLACES);
+    let mut text = format!("{value:.places$e}");
+    if precision > places
+        && let Some(at) = text.find('e')
+    {
+        text.insert_str(at, &"0".repeat(precision - places));
+    }
+    text
+}
+
+/// Text with zeros before it up to a width.
+pub(super) fn zero_padded(text: &str, width: usize) -> String {
+    let zeros = width.saturating_sub(text.chars().count());
+    let mut out = String::with_capacity(zeros + text.len());
+    out.extend(std::iter::repeat_n('0', zeros));
+    out.push_str(text);
+    out
 }
 
 /// Rust writes `1e6`; Go writes `1e+06`.
@@ -35,14 +66,14 @@ fn exponent_form(text: &str, verb: char) -> String {
 fn general(value: f64, verb: char, precision: Option<usize>) -> String {
     let verb_e = if verb == 'G' { 'E' } else { 'e' };
     let shortest = precision.is_none();
-    let digits = precision.map(|p| p.max(1) - 1);
-    let scientific = match digits {
-        Some(p) => format!("{value:.p$e}"),
+    let whole = match precision {
+        // Zeros at the end are dropped.
+        Some(p) => scientific(value, (p.max(1) - 1).min(PLACES)),
         None => format!("{value:e}"),
     };
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let (mantissa, exponent) = whole.split_once('e').unwrap_or((&whole, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    let mut limit = precision.map_or(6, |p| p.max(1) as i32);
+    let mut limit = precision.map_or(6, |p| i32::try_from(p.max(1)).unwrap_or(i32::MAX));
     let mantissa = if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
     let count = mantissa.bytes().filter(u8::is_ascii_digit).count() as i32;
     if !shortest && limit > count && count > exponent {
@@ -55,7 +86,7 @@ fn general(value: f64, verb: char, precision: Option<usize>) -> String {
         return format!("{value}");
     }
     let places = (count - 1 - exponent).max(0) as usize;
-    format!("{value:.places$}")
+    fixed(value, places)
 }
 
 /// A finite, positive float as mantissa and power of two: decimal under `b`, hexadecimal under `x` and `X`.
@@ -94,7 +125,10 @@ pub(crate) fn hex_float(value: f64, verb: char, precision: Option<usize>) -> Str
     }
     let digits = format!("{:013x}", mantissa & ((1 << MANTISSA_BITS) - 1));
     let fraction = match precision {
-        Some(precision) => format!("{digits:0<precision$}").get(..precision).unwrap_or("").to_owned(),
+        Some(precision) => {
+            let kept = digits.get(..precision).unwrap_or(&digits);
+            kept.chars().chain(std::iter::repeat_n('0', precision - kept.len())).collect()
+        }
         None => digits.trim_end_matches('0').to_owned(),
     };
     let point = if fraction.is_empty() { "" } else { "." };
@@ -126,6 +160,18 @@ mod tests {
         assert_eq!(format_float(0.000_01, 'g', None), "1e-05");
         assert_eq!(format_float(123_456.0, 'g', Some(3)), "1.23e+05");
         assert_eq!(format_float(1.5, 'e', Some(6)), "1.500000e+00");
+    }
+
+    #[test]
+    fn precisions_beyond_what_rust_formats() {
+        for verb in ['e', 'f'] {
+            let text = format_float(1.5, verb, Some(100_000));
+            assert!(text.starts_with("1.5000") && text.len() >= 100_002, "{verb}");
+            assert_eq!(text.ends_with("e+00"), verb == 'e');
+        }
+        assert_eq!(format_float(1.5, 'g', Some(100_000)), "1.5");
+        assert_eq!(hex_float(1.5, 'x', Some(70_000)).len(), "0x1.p+00".len() + 70_000);
+        assert_eq!(zero_padded("7", 70_000).len(), 70_000);
     }
 
     #[test]

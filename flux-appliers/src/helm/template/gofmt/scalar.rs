@@ -1,5 +1,6 @@
 //! Numbers, booleans and text under a verb, padded. Each gives nothing if the verb is not for its type.
 
+use super::float::zero_padded;
 use super::format::Flags;
 use super::{can_backquote, format_float, hex_float, is_printable, quote, quote_ascii, quote_rune};
 
@@ -84,7 +85,8 @@ pub(super) fn integer(out: &mut Vec<u8>, flags: &Flags, verb: char, value: i128,
         }
         'U' => {
             let code = value as u64;
-            let mut text = format!("U+{code:0width$X}", width = flags.precision.unwrap_or(4).max(4));
+            let digits = zero_padded(&format!("{code:X}"), flags.precision.unwrap_or(4).max(4));
+            let mut text = format!("U+{digits}");
             let c = u32::try_from(code).ok().and_then(char::from_u32);
             if let Some(c) = c.filter(|c| flags.sharp && is_printable(*c)) {
                 text += &format!(" '{c}'");
@@ -104,7 +106,7 @@ pub(super) fn integer(out: &mut Vec<u8>, flags: &Flags, verb: char, value: i128,
         (None, Some(width)) if flags.zero && !flags.minus => width.saturating_sub(sign.len()),
         _ => 0,
     };
-    let digits = format!("{digits:0>wanted$}");
+    let digits = zero_padded(&digits, wanted);
     // The zero of an octal number may be there already.
     let prefix = if verb == 'o' && digits.starts_with('0') { "" } else { prefix };
     pad_with(out, flags, format!("{sign}{prefix}{digits}").as_bytes(), b' ');
@@ -140,7 +142,8 @@ pub(super) fn float(out: &mut Vec<u8>, flags: &Flags, verb: char, value: f64) ->
     match flags.width {
         Some(width) if flags.zero && !flags.minus => {
             let width = width.saturating_sub(sign.len());
-            out.extend_from_slice(format!("{sign}{text:0>width$}").as_bytes());
+            out.extend_from_slice(sign.as_bytes());
+            out.extend_from_slice(zero_padded(&text, width).as_bytes());
         }
         _ => pad(out, flags, format!("{sign}{text}").as_bytes()),
     }
@@ -228,20 +231,42 @@ fn hexadecimal(out: &mut Vec<u8>, flags: &Flags, verb: char, bytes: &[u8]) {
     pad(out, flags, text.as_bytes());
 }
 
-/// Bytes as a list of numbers. Charts print all their files so, where they take the context for a name.
+/// Every byte as a number and a space, and how long that is.
+const NUMBERS: [([u8; 4], u8); 256] = {
+    let mut all = [([b' '; 4], 0); 256];
+    let mut value = 0;
+    while value < 256 {
+        let (hundreds, tens, ones) =
+            (b'0' + (value / 100) as u8, b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8);
+        all[value] = match value {
+            0..10 => ([ones, b' ', b' ', b' '], 2),
+            10..100 => ([tens, ones, b' ', b' '], 3),
+            _ => ([hundreds, tens, ones, b' '], 4),
+        };
+        value += 1;
+    }
+    all
+};
+
+/// Bytes as a list of numbers. Charts print all their files so, again and again, where they take the context for a name.
 fn numbers(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.reserve(bytes.len().saturating_mul(4));
+    out.reserve(bytes.len().saturating_mul(4) + 2);
     out.push(b'[');
-    for (i, byte) in bytes.iter().enumerate() {
-        if i > 0 {
-            out.push(b' ');
+    for chunk in bytes.chunks(16) {
+        let (mut text, mut end) = ([0; 64], 0);
+        for byte in chunk {
+            let (number, length) = NUMBERS[usize::from(*byte)];
+            // Room for all four, always.
+            if let Some(place) = text.get_mut(end..end + 4) {
+                place.copy_from_slice(&number);
+            }
+            end += usize::from(length);
         }
-        let digit = |value: u8| b'0' + value % 10;
-        match byte {
-            0..10 => out.push(digit(*byte)),
-            10..100 => out.extend_from_slice(&[digit(byte / 10), digit(*byte)]),
-            100.. => out.extend_from_slice(&[digit(byte / 100), digit(byte / 10), digit(*byte)]),
-        }
+        out.extend_from_slice(&text[..end.min(64)]);
+    }
+    // The last space.
+    if !bytes.is_empty() {
+        out.pop();
     }
     out.push(b']');
 }

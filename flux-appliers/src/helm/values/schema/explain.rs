@@ -119,7 +119,7 @@ pub(super) fn patterns_are_valid(schema: &Json) -> bool {
 }
 
 fn is_pattern(text: &str) -> bool {
-    crate::helm::funcs::Pattern::compile(text.as_bytes()).is_ok()
+    flux_core::re2::Pattern::compile(text).is_ok()
 }
 
 /// Something the walk does not know.
@@ -262,7 +262,7 @@ impl<'a> Place<'_, 'a> {
         }
         let (format, text) = (fields.get("format")?.as_str()?, value.as_str()?);
         if self.walk.is_meta {
-            let why = crate::helm::funcs::Pattern::compile(text.as_bytes()).err().filter(|_| format == "regex")?;
+            let why = flux_core::re2::Pattern::compile(text).err().filter(|_| format == "regex")?;
             return fault(format!("{} is not valid regex: {why}", quoted(text)));
         }
         if self.walk.draft.asserts_formats() && !fits(&json!({"format": format}), value) {

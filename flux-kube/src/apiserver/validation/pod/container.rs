@@ -1,5 +1,7 @@
 //! Containers: names, images, ports, environment and mounts.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::super::path::Path;
@@ -12,7 +14,7 @@ const ENV_NAME: &str =
     "a valid environment variable name must consist only of printable ASCII characters other than '='";
 
 /// A container's name is its own in its pod.
-pub(super) fn name<'a>(path: Path<'_>, c: &'a Value, seen: &mut Vec<&'a str>, errors: &mut Errors) {
+pub(super) fn name<'a>(path: Path<'_>, c: &'a Value, seen: &mut HashSet<&'a str>, errors: &mut Errors) {
     let name = text(c, "name");
     if name.is_empty() {
         return errors.push(FieldError::required(path.child("name"), ""));
@@ -20,10 +22,9 @@ pub(super) fn name<'a>(path: Path<'_>, c: &'a Value, seen: &mut Vec<&'a str>, er
     for why in names::label_errors(name) {
         errors.push(FieldError::invalid(path.child("name"), &name.into(), &why));
     }
-    if seen.contains(&name) {
+    if !seen.insert(name) {
         errors.push(FieldError::duplicate(path.child("name"), &name.into()));
     }
-    seen.push(name);
 }
 
 /// What holds for containers of every kind.
@@ -65,18 +66,15 @@ pub(super) fn init(path: Path<'_>, c: &Value, errors: &mut Errors) {
 }
 
 fn ports(path: Path<'_>, c: &Value, errors: &mut Errors) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (i, port) in list(c, "ports").enumerate() {
         let path = path.index(i);
         let name = text(port, "name");
         if !name.is_empty() {
             let wrong = errors.len();
             port_name(path.child("name"), name, errors);
-            if errors.len() == wrong {
-                if seen.contains(&name) {
-                    errors.push(FieldError::duplicate(path.child("name"), &name.into()));
-                }
-                seen.push(name);
+            if errors.len() == wrong && !seen.insert(name) {
+                errors.push(FieldError::duplicate(path.child("name"), &name.into()));
             }
         }
         match port.get("containerPort").and_then(Value::as_i64).unwrap_or(0) {

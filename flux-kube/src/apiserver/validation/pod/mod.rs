@@ -7,6 +7,8 @@ mod scheduling;
 mod security;
 mod volume;
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 pub(super) use resources::{quantity, resource_list};
@@ -44,7 +46,7 @@ fn containers(path: Path<'_>, spec: &Value, errors: &mut Errors) {
         errors.push(FieldError::required(path.child("containers"), ""));
     }
     let volumes: Vec<&str> = list(spec, "volumes").map(|v| text(v, "name")).collect();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for kind in ["containers", "initContainers"] {
         let path = path.child(kind);
         let mut taken: Vec<(&str, &str, i64)> = Vec::new();

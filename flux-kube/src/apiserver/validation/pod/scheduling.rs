@@ -1,5 +1,8 @@
 //! Where a pod may run: tolerations, affinity, spreading and gates.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Value, json};
 
 use super::super::path::Path;
@@ -179,7 +182,7 @@ fn pod_term(path: Path<'_>, term: &Value, errors: &mut Errors) {
 }
 
 fn spread(path: Path<'_>, spec: &Value, errors: &mut Errors) {
-    let mut seen: Vec<(&str, &str)> = Vec::new();
+    let mut seen: HashMap<(&str, &str), usize> = HashMap::new();
     let all = path;
     for (i, c) in list(spec, "topologySpreadConstraints").enumerate() {
         let path = all.index(i);
@@ -197,14 +200,17 @@ fn spread(path: Path<'_>, spec: &Value, errors: &mut Errors) {
         }
         let actions = ["DoNotSchedule", "ScheduleAnyway"];
         one_of(path.child("whenUnsatisfiable"), c.get("whenUnsatisfiable"), &actions, errors);
-        if seen.contains(&(key, action)) {
-            let shown = format!("{{{key}, {action}}}");
+        match seen.entry((key, action)) {
             // It is told of the first of the two.
-            let first = seen.iter().position(|s| *s == (key, action)).unwrap_or(i);
-            errors
-                .push(FieldError::duplicate(all.index(first).child("{topologyKey, whenUnsatisfiable}"), &shown.into()));
+            Entry::Occupied(first) => {
+                let shown = format!("{{{key}, {action}}}").into();
+                let first = all.index(*first.get());
+                errors.push(FieldError::duplicate(first.child("{topologyKey, whenUnsatisfiable}"), &shown));
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(i);
+            }
         }
-        seen.push((key, action));
         if let Some(domains) = c.get("minDomains").and_then(Value::as_i64) {
             if domains <= 0 {
                 errors.push(FieldError::invalid(
@@ -230,15 +236,14 @@ fn spread(path: Path<'_>, spec: &Value, errors: &mut Errors) {
 }
 
 fn gates(path: Path<'_>, spec: &Value, errors: &mut Errors) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (i, gate) in list(spec, "schedulingGates").enumerate() {
         let name = text(gate, "name");
         for why in names::qualified_name_errors(name) {
             errors.push(FieldError::invalid(path.index(i), &name.into(), &why));
         }
-        if seen.contains(&name) {
+        if !seen.insert(name) {
             errors.push(FieldError::duplicate(path.index(i), &name.into()));
         }
-        seen.push(name);
     }
 }

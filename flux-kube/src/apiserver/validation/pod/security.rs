@@ -1,5 +1,7 @@
 //! Security contexts and operating systems.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::super::path::Path;
@@ -100,7 +102,7 @@ pub(super) fn pod(path: Path<'_>, spec: &Value, errors: &mut Errors) {
 }
 
 fn sysctls(path: Path<'_>, context: &Value, errors: &mut Errors) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     let part = |p: &str| {
         let b = p.as_bytes();
         let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -116,10 +118,9 @@ fn sysctls(path: Path<'_>, context: &Value, errors: &mut Errors) {
         } else if name.len() > 253 || !name.split(['.', '/']).all(part) {
             let why = "must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
             errors.push(FieldError::invalid(path.child("name"), &name.into(), why));
-        } else if seen.contains(&name) {
+        } else if !seen.insert(name) {
             errors.push(FieldError::duplicate(path.child("name"), &name.into()));
         }
-        seen.push(name);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Volumes.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::super::path::Path;
@@ -46,7 +48,7 @@ const HOST_PATH_TYPES: [&str; 8] =
 
 /// The volumes of a pod.
 pub(super) fn volumes(path: Path<'_>, spec: &Value, errors: &mut Errors) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (i, volume) in list(spec, "volumes").enumerate() {
         let path = path.index(i);
         let name = text(volume, "name");
@@ -56,10 +58,9 @@ pub(super) fn volumes(path: Path<'_>, spec: &Value, errors: &mut Errors) {
             for why in names::label_errors(name) {
                 errors.push(FieldError::invalid(path.child("name"), &name.into(), &why));
             }
-            if seen.contains(&name) {
+            if !seen.insert(name) {
                 errors.push(FieldError::duplicate(path.child("name"), &name.into()));
             }
-            seen.push(name);
         }
         let token = spec.get("serviceAccountName").and_then(Value::as_str).is_some_and(|n| !n.is_empty());
         source(path, volume, token, errors);

@@ -1,15 +1,17 @@
 //! Signatures by OpenPGP keys. A key counts only as far as it vouches for itself, now: its own signatures say until when it
 //! is good and whether it may sign, and a revocation ends it.
 
-use pgp::composed::{Deserializable as _, DetachedSignature, SignedPublicKey, SignedPublicSubKey};
+use pgp::composed::{Deserializable as _, DetachedSignature, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
 use pgp::types::{KeyDetails, Tag, Timestamp};
 
+pub(crate) use pgp::composed::SignedPublicKey;
+
 const END_OF_KEYS: &str = "-----END PGP PUBLIC KEY BLOCK-----";
 
 /// Every key in a text of armored blocks.
-pub(super) fn read_keys(text: &str) -> Result<Vec<SignedPublicKey>, String> {
+pub(crate) fn read_keys(text: &str) -> Result<Vec<SignedPublicKey>, String> {
     let mut keys = Vec::new();
     let mut rest = text;
     while let Some(end) = rest.find(END_OF_KEYS) {
@@ -23,8 +25,22 @@ pub(super) fn read_keys(text: &str) -> Result<Vec<SignedPublicKey>, String> {
     if keys.is_empty() { Err("holds no OpenPGP key".into()) } else { Ok(keys) }
 }
 
+/// Every key in a keyring as `gpg --export` writes it: a text of armored blocks, or packets one after the other.
+#[cfg(feature = "provenance")]
+pub(crate) fn read_keyring(data: &[u8]) -> Result<Vec<SignedPublicKey>, String> {
+    // The first byte of a packet has its highest bit set, which no byte of an armor has.
+    if data.first().is_none_or(u8::is_ascii) {
+        return read_keys(std::str::from_utf8(data).map_err(|_| "is not UTF-8")?);
+    }
+    let keys: Result<Vec<_>, _> = SignedPublicKey::from_bytes_many(data).map_err(|error| error.to_string())?.collect();
+    match keys {
+        Ok(keys) if keys.is_empty() => Err("holds no OpenPGP key".into()),
+        other => other.map_err(|error| error.to_string()),
+    }
+}
+
 /// Which of the keys made the signature over the payload; an error in words when none that is good at `now` did.
-pub(super) fn verify(keys: &[SignedPublicKey], armored: &str, payload: &[u8], now: i64) -> Result<String, String> {
+pub(crate) fn verify(keys: &[SignedPublicKey], armored: &str, payload: &[u8], now: i64) -> Result<String, String> {
     let (DetachedSignature { signature }, _) = DetachedSignature::from_armor_single(armored.as_bytes())
         .map_err(|error| format!("the signature cannot be read: {error}"))?;
     if !matches!(signature.typ(), Some(SignatureType::Binary | SignatureType::Text)) {

@@ -1,11 +1,10 @@
 //! Regular expressions with the syntax and meaning of Go's (RE2).
 
-mod syntax;
-
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use regex::{Captures, Regex, RegexBuilder};
+use flux_core::re2::Pattern;
+use regex::Captures;
 
 use super::args::{Args, Outcome};
 use crate::helm::template::error::CallError;
@@ -18,20 +17,15 @@ const STR2: &[Type] = &[Type::Str, Type::Str];
 const STR3: &[Type] = &[Type::Str, Type::Str, Type::Str];
 const STR2_INT: &[Type] = &[Type::Str, Type::Str, Type::Int];
 
-/// The largest program a pattern may compile to, in bytes.
-const SIZE_LIMIT: usize = 4 << 20;
-
 /// How many patterns one render keeps compiled.
 const MAX_KEPT: usize = 64;
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("regexMatch", STR2, |rt, args| {
         // Sprig ignores the error here, and a broken pattern matches nothing.
-        Ok(Value::Bool(pattern(rt, args).is_ok_and(|pattern| pattern.regex.is_match(&subject(args)))))
+        Ok(Value::Bool(pattern(rt, args).is_ok_and(|pattern| pattern.is_match(&subject(args)))))
     }),
-    Function::new("mustRegexMatch", STR2, |rt, args| {
-        Ok(Value::Bool(pattern(rt, args)?.regex.is_match(&subject(args))))
-    }),
+    Function::new("mustRegexMatch", STR2, |rt, args| Ok(Value::Bool(pattern(rt, args)?.is_match(&subject(args))))),
     Function::new("regexFindAll", STR2_INT, |rt, args| Ok(find_all(must(rt, args)?.as_ref(), args))),
     Function::new("mustRegexFindAll", STR2_INT, |rt, args| Ok(find_all(pattern(rt, args)?.as_ref(), args))),
     Function::new("regexFind", STR2, |rt, args| Ok(find(must(rt, args)?.as_ref(), args))),
@@ -66,25 +60,6 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
 ];
 
-/// A compiled pattern.
-pub(crate) struct Pattern {
-    regex: Regex,
-    /// The names of its groups, by number.
-    names: Vec<String>,
-}
-
-impl Pattern {
-    pub(crate) fn compile(source: &[u8]) -> Result<Self, String> {
-        let fault = |message: String| format!("error parsing regexp: {message}");
-        let translated = syntax::translate(source).map_err(fault)?;
-        let regex = RegexBuilder::new(&translated.pattern).size_limit(SIZE_LIMIT).nest_limit(1000).build();
-        match regex {
-            Ok(regex) => Ok(Self { regex, names: translated.names }),
-            Err(_) => Err(fault("expression too large".to_owned())),
-        }
-    }
-}
-
 /// The pattern that is the first argument, compiled at most once a render.
 fn pattern(rt: &mut Runtime<'_>, args: &[Value]) -> Result<Rc<Pattern>, CallError> {
     let Some(Value::Str(source)) = args.first() else {
@@ -96,7 +71,7 @@ fn pattern(rt: &mut Runtime<'_>, args: &[Value]) -> Result<Rc<Pattern>, CallErro
         return Ok(Rc::clone(known));
     }
     rt.budget.steps(100 + source.len() as u64 * 4)?;
-    let pattern = Rc::new(Pattern::compile(source.as_bytes())?);
+    let pattern = Rc::new(Pattern::compile(source.as_bytes()).map_err(|error| error.to_string())?);
     if rt.patterns.len() >= MAX_KEPT {
         rt.patterns.clear();
     }
@@ -170,13 +145,13 @@ impl<'a> Places<'a> {
 
 fn find(pattern: &Pattern, args: &[Value]) -> Value {
     let places = Places::new(args);
-    Value::text(pattern.regex.find(&subject(args)).map_or(&[][..], |found| places.slice(found.range())))
+    Value::text(pattern.regex().find(&subject(args)).map_or(&[][..], |found| places.slice(found.range())))
 }
 
 fn find_all(pattern: &Pattern, args: &[Value]) -> Value {
     let (text, places) = (subject(args), Places::new(args));
     let limit = usize::try_from(Args(args).int(2)).unwrap_or(usize::MAX);
-    let found = pattern.regex.find_iter(&text).take(limit);
+    let found = pattern.regex().find_iter(&text).take(limit);
     let found: Vec<_> = found.map(|found| Str::from(places.slice(found.range()))).collect();
     if found.is_empty() {
         return Value::List(List::nil(Elements::Str));
@@ -189,7 +164,7 @@ fn replace(rt: &mut Runtime<'_>, pattern: &Pattern, args: &[Value], literal: boo
     let replacement = Args(args).bytes(2);
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
-    for found in pattern.regex.captures_iter(&text) {
+    for found in pattern.regex().captures_iter(&text) {
         let Some(whole) = found.get(0) else { continue };
         out.extend_from_slice(places.slice(at..whole.start()));
         if literal {
@@ -234,7 +209,7 @@ fn expand(
             Ok(number) if name.len() == 1 || !name.starts_with('0') => found.get(number),
             // The first group of that name that took part.
             _ => {
-                let named = pattern.names.iter().enumerate().filter(|(_, known)| **known == name);
+                let named = pattern.group_names().iter().enumerate().filter(|(_, known)| **known == name);
                 named.filter_map(|(number, _)| found.get(number)).next()
             }
         };
@@ -274,7 +249,7 @@ fn split(pattern: &Pattern, args: &[Value]) -> Value {
         return Value::strings([""]);
     }
     let (mut parts, mut begin, mut end) = (Vec::new(), 0, 0);
-    for found in pattern.regex.find_iter(&text) {
+    for found in pattern.regex().find_iter(&text) {
         if limit > 0 && parts.len() as i64 == limit - 1 {
             break;
         }
@@ -295,7 +270,7 @@ mod tests {
     use super::*;
 
     fn is_match(pattern: &str, text: &str) -> bool {
-        Pattern::compile(pattern.as_bytes()).unwrap().regex.is_match(text)
+        Pattern::compile(pattern).unwrap().is_match(text)
     }
 
     #[test]
@@ -318,7 +293,7 @@ mod tests {
 
     #[test]
     fn h20_a_pattern_cannot_grow_without_bound() {
-        let error = |pattern: &str| Pattern::compile(pattern.as_bytes()).err();
+        let error = |pattern: &str| Pattern::compile(pattern).err().map(|error| error.to_string());
         assert!(error("((a{100}){10}){10}").is_some());
         assert!(error(&r"\pL{1000}".repeat(1000)).is_some());
         assert!(error(&"(".repeat(100_000)).is_some());
