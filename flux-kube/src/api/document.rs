@@ -5,7 +5,10 @@ use flux_core::{Object, Origin};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{GitRepository, Kustomization, git_repository};
+use super::{
+    Bucket, GitRepository, HelmChart, HelmRepository, Kustomization, Metadata, OciRepository, bucket, git_repository,
+    helm, oci_repository,
+};
 
 /// One Flux document and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +24,42 @@ pub struct Document {
 pub enum Resource {
     /// A Git repository to follow.
     GitRepository(Box<GitRepository>),
+    /// An artifact in a registry to follow.
+    OciRepository(Box<OciRepository>),
+    /// A bucket to follow.
+    Bucket(Box<Bucket>),
+    /// Where charts are.
+    HelmRepository(Box<HelmRepository>),
+    /// A chart to follow.
+    HelmChart(Box<HelmChart>),
     /// Objects to build and apply.
     Kustomization(Box<Kustomization>),
+}
+
+impl Resource {
+    /// The kind of the document.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::GitRepository(_) => "GitRepository",
+            Self::OciRepository(_) => "OCIRepository",
+            Self::Bucket(_) => "Bucket",
+            Self::HelmRepository(_) => "HelmRepository",
+            Self::HelmChart(_) => "HelmChart",
+            Self::Kustomization(_) => "Kustomization",
+        }
+    }
+
+    /// Its name, namespace, labels and annotations.
+    pub fn metadata(&self) -> &Metadata {
+        match self {
+            Self::GitRepository(it) => &it.metadata,
+            Self::OciRepository(it) => &it.metadata,
+            Self::Bucket(it) => &it.metadata,
+            Self::HelmRepository(it) => &it.metadata,
+            Self::HelmChart(it) => &it.metadata,
+            Self::Kustomization(it) => &it.metadata,
+        }
+    }
 }
 
 /// A document that cannot be carried out.
@@ -79,14 +116,26 @@ fn resource(value: Value) -> Result<Resource, Problem> {
         ("source.toolkit.fluxcd.io", "GitRepository") => {
             decode(&object, git_repository::UNSUPPORTED).map(|git| Resource::GitRepository(Box::new(git)))
         }
+        ("source.toolkit.fluxcd.io", "OCIRepository") => {
+            decode(&object, oci_repository::UNSUPPORTED).map(|oci| Resource::OciRepository(Box::new(oci)))
+        }
+        ("source.toolkit.fluxcd.io", "Bucket") => {
+            decode(&object, bucket::UNSUPPORTED).map(|bucket| Resource::Bucket(Box::new(bucket)))
+        }
+        ("source.toolkit.fluxcd.io", "HelmRepository") => {
+            decode(&object, helm::REPOSITORY_UNSUPPORTED).map(|helm| Resource::HelmRepository(Box::new(helm)))
+        }
+        ("source.toolkit.fluxcd.io", "HelmChart") => {
+            decode(&object, &[]).map(|chart| Resource::HelmChart(Box::new(chart)))
+        }
         ("kustomize.toolkit.fluxcd.io", "Kustomization") => {
             decode(&object, &[]).map(|kustomization| Resource::Kustomization(Box::new(kustomization)))
         }
         (_, kind) => Err((
             "kind".to_owned(),
             format!(
-                "`{kind}` of `{}` cannot be carried out; known are GitRepository of source.toolkit.fluxcd.io/v1 and \
-                 Kustomization of kustomize.toolkit.fluxcd.io/v1",
+                "`{kind}` of `{}` cannot be carried out; known are GitRepository, OCIRepository, Bucket, HelmRepository and \
+                 HelmChart of source.toolkit.fluxcd.io/v1 and Kustomization of kustomize.toolkit.fluxcd.io/v1",
                 object.api_version()
             ),
         )),

@@ -1,83 +1,15 @@
 //! From `GitRepository` documents to sources.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use flux_core::SourceError;
+use flux_sources::git::{GitSource, GitSourceBuilder, GithubApp, Keyring, Reference, SshIdentity, VerifyMode};
+use flux_sources::{Credentials, Proxy, Secret, Tls};
 
-use flux_core::engine::Unit;
-use flux_core::reconcile::Schedule;
-use flux_core::{Cluster, Origin, Source, SourceError};
-use flux_sources::git::{GitSource, GitSourceBuilder, Include, Keyring, Reference};
-
-use super::secrets::SecretSource;
-use super::{unit, wrong};
-use crate::api::{Document, DocumentError, GitRepository, GitRepositoryRef, GitRepositorySpec, Resource};
-
-/// A source, and when it looks for something new.
-pub(super) type Scheduled = (Unit, Arc<dyn Source>, Schedule<Unit>);
-
-/// The documents that sources are made from, and the sources that were made already.
-pub(super) struct Sources<'a> {
-    cluster: &'a Arc<dyn Cluster>,
-    repositories: BTreeMap<Unit, (&'a GitRepository, &'a Origin)>,
-    made: BTreeMap<Unit, Arc<dyn Source>>,
-}
-
-impl<'a> Sources<'a> {
-    pub(super) fn new(documents: &'a [Document], cluster: &'a Arc<dyn Cluster>) -> Self {
-        let repositories = documents.iter().filter_map(|document| match &document.resource {
-            Resource::GitRepository(git) => Some((unit(&document.resource), (&**git, &document.origin))),
-            Resource::Kustomization(_) => None,
-        });
-        Self { cluster, repositories: repositories.collect(), made: BTreeMap::new() }
-    }
-
-    /// The source that a document describes.
-    pub(super) fn scheduled(&mut self, unit: Unit) -> Result<Scheduled, DocumentError> {
-        let source = self.source(&unit, &mut Vec::new())?;
-        let (git, _) = self.repositories[&unit];
-        // A source has its own timeout, whatever its interval: 60 seconds in Flux.
-        let timeout = git.spec.timeout.map_or(Duration::from_secs(60), |timeout| timeout.get());
-        let schedule = Schedule::every(git.spec.interval.get()).timeout(timeout).suspend(git.spec.suspend);
-        Ok((unit, source, schedule))
-    }
-
-    /// The source of a repository; `path` is what includes it.
-    fn source(&mut self, unit: &Unit, path: &mut Vec<Unit>) -> Result<Arc<dyn Source>, DocumentError> {
-        if let Some(made) = self.made.get(unit) {
-            return Ok(made.clone());
-        }
-        let (git, origin) = self.repositories[unit];
-        check(&git.spec).map_err(|(field, problem)| wrong(origin, &field, problem))?;
-        let mut builder = builder(&git.spec);
-        path.push(unit.clone());
-        for (index, include) in git.spec.include.iter().enumerate() {
-            let field = format!("spec.include[{index}].repository.name");
-            let other = Unit::new("GitRepository", unit.namespace(), include.repository.name.as_str());
-            if path.contains(&other) {
-                return Err(wrong(origin, &field, format!("{other} is included in itself")));
-            }
-            if !self.repositories.contains_key(&other) {
-                let problem = format!("{other} is not among the documents; add it, or correct the reference");
-                return Err(wrong(origin, &field, problem));
-            }
-            let to = include.to_path.as_deref().filter(|to| !to.is_empty()).unwrap_or(&include.repository.name);
-            let part = Include::new(self.source(&other, path)?, to);
-            builder = builder.include(part.from_path(include.from_path.clone().unwrap_or_default()));
-        }
-        path.pop();
-        let source: Arc<dyn Source> = if SecretSource::is_needed(&git.spec) {
-            Arc::new(SecretSource::new(self.cluster.clone(), unit.namespace(), git.spec.clone(), builder))
-        } else {
-            Arc::new(builder.build().map_err(|error| at(origin, error))?)
-        };
-        self.made.insert(unit.clone(), source.clone());
-        Ok(source)
-    }
-}
+use super::Problem;
+use super::secrets::{KEYS, LOGIN, Names, PROXY, Secrets, invalid};
+use crate::api::{GitRepositoryRef, GitRepositorySpec, GitRepositoryVerification};
 
 /// Everything but what is included and what is in Secrets.
-fn builder(spec: &GitRepositorySpec) -> GitSourceBuilder {
+pub(super) fn builder(spec: &GitRepositorySpec) -> GitSourceBuilder {
     let mut builder = GitSource::builder(&spec.url)
         .recurse_submodules(spec.recurse_submodules)
         .sparse_checkout(&spec.sparse_checkout);
@@ -91,7 +23,7 @@ fn builder(spec: &GitRepositorySpec) -> GitSourceBuilder {
 }
 
 /// What can be said about a document without its Secrets: the field, and what is wrong with it.
-fn check(spec: &GitRepositorySpec) -> Result<(), (String, String)> {
+pub(super) fn check(spec: &GitRepositorySpec) -> Result<(), Problem> {
     let wrong = |field: &str, problem: String| Err((field.to_owned(), problem));
     match spec.provider.as_deref().unwrap_or("generic") {
         "" | "generic" => {}
@@ -109,7 +41,7 @@ fn check(spec: &GitRepositorySpec) -> Result<(), (String, String)> {
     }
     let mut probe = builder(spec);
     if let Some(verify) = &spec.verify {
-        let mode = super::secrets::mode_of(verify).map_err(|problem| ("spec.verify.mode".to_owned(), problem))?;
+        let mode = mode_of(verify).map_err(|problem| ("spec.verify.mode".to_owned(), problem))?;
         probe = probe.verify(mode, Keyring::default());
     }
     // What remains is told by making the source; without its Secrets, ssh cannot be more than looked at.
@@ -135,16 +67,74 @@ fn reference_of(reference: &GitRepositoryRef) -> Reference {
     }
 }
 
-fn at(origin: &Origin, error: SourceError) -> DocumentError {
-    match error {
-        SourceError::Invalid { field, problem } => wrong(origin, &field, problem),
-        other => wrong(origin, "spec", other.to_string()),
+/// The Secrets that a repository refers to.
+pub(super) fn secrets(spec: &GitRepositorySpec) -> Names {
+    Names::default()
+        .with(LOGIN, spec.secret_ref.as_ref())
+        .with(PROXY, spec.proxy_secret_ref.as_ref())
+        .with(KEYS, spec.verify.as_ref().map(|verify| &verify.secret_ref))
+}
+
+/// The source with what is in its Secrets.
+pub(super) fn make(
+    spec: &GitRepositorySpec,
+    mut builder: GitSourceBuilder,
+    secrets: &Secrets,
+) -> Result<GitSource, SourceError> {
+    let proxy = secrets.get(PROXY).map(Proxy::from_secret).transpose()?;
+    if let Some(secret) = secrets.get(LOGIN) {
+        builder = log_in(builder, spec, secret, proxy.as_ref())?;
+    }
+    if let Some(proxy) = proxy {
+        builder = builder.proxy(proxy);
+    }
+    if let (Some(verify), Some(secret)) = (&spec.verify, secrets.get(KEYS)) {
+        let mode = mode_of(verify).map_err(|problem| invalid("spec.verify.mode", &problem))?;
+        builder = builder.verify(mode, Keyring::from_secret(secret)?);
+    }
+    builder.build()
+}
+
+/// Who we are to the server, by the provider and the Secret.
+fn log_in(
+    builder: GitSourceBuilder,
+    spec: &GitRepositorySpec,
+    secret: &Secret,
+    proxy: Option<&Proxy>,
+) -> Result<GitSourceBuilder, SourceError> {
+    if spec.url.starts_with("ssh://") {
+        return Ok(builder.ssh_identity(SshIdentity::from_secret(secret)?));
+    }
+    let builder = builder.tls(Tls::from_secret(secret)?);
+    let is_github = spec.provider.as_deref() == Some("github");
+    match (is_github, GithubApp::from_secret(secret, proxy)?) {
+        (true, Some(app)) => Ok(builder.github_app(app)),
+        (false, None) => Ok(builder.credentials(Credentials::from_secret(secret)?)),
+        (true, None) => {
+            Err(invalid("spec.secretRef", "the Secret holds no GitHub App, which the provider `github` needs"))
+        }
+        (false, Some(_)) => {
+            Err(invalid("spec.provider", "the Secret is about a GitHub App, and the provider is not `github`"))
+        }
+    }
+}
+
+/// What has to be signed; `HEAD` when nothing is said.
+fn mode_of(verify: &GitRepositoryVerification) -> Result<VerifyMode, String> {
+    match verify.mode.as_deref() {
+        None | Some("" | "HEAD" | "head") => Ok(VerifyMode::Head),
+        Some("Tag") => Ok(VerifyMode::Tag),
+        Some("TagAndHEAD") => Ok(VerifyMode::TagAndHead),
+        Some(other) => Err(format!("`{other}` is none of HEAD, Tag and TagAndHEAD")),
     }
 }
 
 #[cfg(all(test, feature = "apiserver"))]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+
+    use flux_core::Cluster;
+
     use crate::api;
     use crate::apiserver::ApiServer;
     use crate::compose::Composition;

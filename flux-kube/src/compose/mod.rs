@@ -1,13 +1,20 @@
 //! From Flux documents to running sources and pipelines.
 
+mod bucket;
+mod chart;
 mod git;
 mod kustomization;
+mod oci;
 mod policy;
 mod readiness;
 #[cfg(feature = "client")]
 mod remote;
 mod secrets;
+mod sources;
+#[cfg(all(test, feature = "apiserver"))]
+mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use flux_appliers::observe::Observer;
@@ -16,7 +23,7 @@ use flux_core::engine::{Engine, Pipeline, Unit};
 use flux_core::{Cluster, Origin};
 
 use crate::api::{Document, DocumentError, Kustomization, Resource};
-use git::{Scheduled, Sources};
+use sources::{Scheduled, Sources};
 
 pub use policy::Policy;
 
@@ -51,21 +58,22 @@ impl Composition {
     ) -> Result<Self, DocumentError> {
         let mut this = Self::default();
         let mut sources = Sources::new(documents, cluster);
+        let mut known = BTreeSet::new();
         // One for all pipelines: what nobody touches is followed by one watch a kind.
         let observer = Observer::new(cluster.clone(), Owner::KUSTOMIZE);
         let host = Host { cluster, observer: &observer, policy };
         for document in documents {
             let unit = unit(&document.resource);
-            if this.units().any(|known| *known == unit) {
+            if !known.insert(unit.clone()) {
                 return Err(wrong(&document.origin, "metadata.name", format!("{unit} is described twice")));
             }
             match &document.resource {
-                Resource::GitRepository(_) => this.sources.push(sources.scheduled(unit)?),
                 Resource::Kustomization(kustomization) => {
                     let pipeline = kustomization::pipeline(unit, kustomization, &host)
                         .map_err(|(field, problem)| wrong(&document.origin, &field, problem))?;
                     this.pipelines.push(pipeline);
                 }
+                _ => this.sources.extend(sources.scheduled(unit)?),
             }
         }
         this.check_references(documents)?;
@@ -96,6 +104,11 @@ impl Composition {
         for document in documents {
             let Resource::Kustomization(kustomization) = &document.resource else { continue };
             let source = source_of(kustomization);
+            let kind = kustomization.spec.source_ref.kind.as_str();
+            if matches!(kind, "HelmChart" | "HelmRepository") {
+                let problem = format!("`{kind}` is none of GitRepository, OCIRepository and Bucket");
+                return Err(wrong(&document.origin, "spec.sourceRef.kind", problem));
+            }
             if !self.sources.iter().any(|(unit, ..)| *unit == source) {
                 let problem = format!("{source} is not among the documents; add it, or correct the reference");
                 return Err(wrong(&document.origin, "spec.sourceRef", problem));
@@ -127,11 +140,8 @@ fn wrong(origin: &Origin, field: &str, problem: String) -> DocumentError {
 }
 
 fn unit(resource: &Resource) -> Unit {
-    let (kind, metadata) = match resource {
-        Resource::GitRepository(git) => ("GitRepository", &git.metadata),
-        Resource::Kustomization(kustomization) => ("Kustomization", &kustomization.metadata),
-    };
-    Unit::new(kind, namespace_or_default(&metadata.namespace), metadata.name.as_str())
+    let metadata = resource.metadata();
+    Unit::new(resource.kind(), namespace_or_default(&metadata.namespace), metadata.name.as_str())
 }
 
 fn namespace_or_default(namespace: &str) -> &str {

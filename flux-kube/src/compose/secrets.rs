@@ -1,4 +1,4 @@
-//! Git repositories whose credentials, proxy or keys are in Secrets of the cluster.
+//! Sources whose credentials, certificates, proxies or keys are in Secrets of the cluster.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,67 +9,80 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flux_core::object::ObjectId;
 use flux_core::{Artifact, Cluster, Context, Digest, Revision, Source, SourceError};
-use flux_sources::git::{GitSource, GitSourceBuilder, GithubApp, Keyring, SshIdentity, VerifyMode};
-use flux_sources::{Credentials, Proxy, Secret, Tls};
+use flux_sources::Secret;
 use serde_json::Value;
 
-use crate::api::{GitRepositorySpec, GitRepositoryVerification};
+use crate::api::LocalObjectReference;
 
-/// A Git repository and the Secrets it refers to, which are read anew whenever it is asked for something, as Flux reads
+/// The Secret that says who we are.
+pub(super) const LOGIN: &str = "login";
+/// The Secret with certificates.
+pub(super) const CERTIFICATE: &str = "certificate";
+/// The Secret with the address of a proxy.
+pub(super) const PROXY: &str = "proxy";
+/// The Secret with the keys whose signatures count.
+pub(super) const KEYS: &str = "keys";
+
+/// The names of Secrets, by what they are for.
+#[derive(Debug, Default)]
+pub(super) struct Names(BTreeMap<String, String>);
+
+impl Names {
+    pub(super) fn with(mut self, role: &str, reference: Option<&LocalObjectReference>) -> Self {
+        self.0.extend(reference.map(|reference| (role.to_owned(), reference.name.clone())));
+        self
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Secrets, by what they are for.
+#[derive(Default)]
+pub(super) struct Secrets(BTreeMap<String, Secret>);
+
+impl Secrets {
+    pub(super) fn get(&self, role: &str) -> Option<&Secret> {
+        self.0.get(role)
+    }
+}
+
+/// Makes a source with what is in its Secrets.
+pub(super) type Make = Box<dyn Fn(&Secrets) -> Result<Arc<dyn Source>, SourceError> + Send + Sync>;
+
+/// A source and the Secrets that it refers to, which are read anew whenever it is asked for something, as Flux reads
 /// them: a changed Secret counts from the next look on.
 pub(super) struct SecretSource {
     cluster: Arc<dyn Cluster>,
     namespace: String,
-    spec: GitRepositorySpec,
-    builder: GitSourceBuilder,
+    /// What it is a source of.
+    shown: String,
+    names: Names,
+    make: Make,
     /// The source that was made last, and the digest of the Secrets it was made with.
-    made: Mutex<Option<(Digest, GitSource)>>,
-}
-
-/// The Secrets of a repository, by what they are for.
-#[derive(Default)]
-struct Secrets {
-    login: Option<Secret>,
-    proxy: Option<Secret>,
-    keyring: Option<Secret>,
+    made: Mutex<Option<(Digest, Arc<dyn Source>)>>,
 }
 
 impl SecretSource {
-    /// Whether a repository refers to Secrets at all.
-    pub(super) fn is_needed(spec: &GitRepositorySpec) -> bool {
-        spec.secret_ref.is_some() || spec.proxy_secret_ref.is_some() || spec.verify.is_some()
-    }
-
-    /// `builder` holds everything that is not in a Secret.
-    pub(super) fn new(
-        cluster: Arc<dyn Cluster>,
-        namespace: &str,
-        spec: GitRepositorySpec,
-        builder: GitSourceBuilder,
-    ) -> Self {
-        Self { cluster, namespace: namespace.to_owned(), spec, builder, made: Mutex::new(None) }
+    pub(super) fn new(cluster: Arc<dyn Cluster>, namespace: &str, shown: &str, names: Names, make: Make) -> Self {
+        Self { cluster, namespace: namespace.to_owned(), shown: shown.to_owned(), names, make, made: Mutex::new(None) }
     }
 
     /// The source as the Secrets are now.
-    async fn source(&self, cx: &Context) -> Result<GitSource, SourceError> {
+    async fn source(&self, cx: &Context) -> Result<Arc<dyn Source>, SourceError> {
         let mut seen = Vec::new();
-        let spec = &self.spec;
         let mut secrets = Secrets::default();
-        if let Some(reference) = &spec.secret_ref {
-            secrets.login = Some(self.read(cx, &reference.name, &mut seen).await?);
-        }
-        if let Some(reference) = &spec.proxy_secret_ref {
-            secrets.proxy = Some(self.read(cx, &reference.name, &mut seen).await?);
-        }
-        if let Some(verify) = &spec.verify {
-            secrets.keyring = Some(self.read(cx, &verify.secret_ref.name, &mut seen).await?);
+        for (role, name) in &self.names.0 {
+            secrets.0.insert(role.clone(), self.read(cx, name, &mut seen).await?);
         }
         let digest = Digest::sha256(&seen);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, source)) = made.as_ref().filter(|(known, _)| *known == digest) {
             return Ok(source.clone());
         }
-        let source = self.make(&secrets)?;
+        let source = (self.make)(&secrets)?;
         *made = Some((digest, source.clone()));
         Ok(source)
     }
@@ -98,59 +111,9 @@ impl SecretSource {
         seen.push(0);
         Ok(Secret::new(shown, data))
     }
-
-    fn make(&self, secrets: &Secrets) -> Result<GitSource, SourceError> {
-        let mut builder = self.builder.clone();
-        let proxy = secrets.proxy.as_ref().map(Proxy::from_secret).transpose()?;
-        if let Some(secret) = &secrets.login {
-            builder = log_in(builder, &self.spec, secret, proxy.as_ref())?;
-        }
-        if let Some(proxy) = proxy {
-            builder = builder.proxy(proxy);
-        }
-        if let (Some(verify), Some(secret)) = (&self.spec.verify, &secrets.keyring) {
-            let mode = mode_of(verify).map_err(|problem| invalid("spec.verify.mode", &problem))?;
-            builder = builder.verify(mode, Keyring::from_secret(secret)?);
-        }
-        builder.build()
-    }
 }
 
-/// Who we are to the server, by the provider and the Secret.
-fn log_in(
-    builder: GitSourceBuilder,
-    spec: &GitRepositorySpec,
-    secret: &Secret,
-    proxy: Option<&Proxy>,
-) -> Result<GitSourceBuilder, SourceError> {
-    if spec.url.starts_with("ssh://") {
-        return Ok(builder.ssh_identity(SshIdentity::from_secret(secret)?));
-    }
-    let builder = builder.tls(Tls::from_secret(secret)?);
-    let is_github = spec.provider.as_deref() == Some("github");
-    match (is_github, GithubApp::from_secret(secret, proxy)?) {
-        (true, Some(app)) => Ok(builder.github_app(app)),
-        (false, None) => Ok(builder.credentials(Credentials::from_secret(secret)?)),
-        (true, None) => {
-            Err(invalid("spec.secretRef", "the Secret holds no GitHub App, which the provider `github` needs"))
-        }
-        (false, Some(_)) => {
-            Err(invalid("spec.provider", "the Secret is about a GitHub App, and the provider is not `github`"))
-        }
-    }
-}
-
-/// What has to be signed; `HEAD` when nothing is said.
-pub(super) fn mode_of(verify: &GitRepositoryVerification) -> Result<VerifyMode, String> {
-    match verify.mode.as_deref() {
-        None | Some("" | "HEAD" | "head") => Ok(VerifyMode::Head),
-        Some("Tag") => Ok(VerifyMode::Tag),
-        Some("TagAndHEAD") => Ok(VerifyMode::TagAndHead),
-        Some(other) => Err(format!("`{other}` is none of HEAD, Tag and TagAndHEAD")),
-    }
-}
-
-fn invalid(field: &str, problem: &str) -> SourceError {
+pub(super) fn invalid(field: &str, problem: &str) -> SourceError {
     SourceError::Invalid { field: field.to_owned(), problem: problem.to_owned() }
 }
 
@@ -168,7 +131,7 @@ impl Source for SecretSource {
 impl fmt::Debug for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecretSource")
-            .field("url", &self.spec.url)
+            .field("of", &self.shown)
             .field("namespace", &self.namespace)
             .finish_non_exhaustive()
     }
@@ -176,8 +139,12 @@ impl fmt::Debug for SecretSource {
 
 #[cfg(all(test, feature = "apiserver"))]
 mod tests {
+    use flux_sources::git::GitSource;
+
     use super::*;
+    use crate::api::GitRepositorySpec;
     use crate::apiserver::ApiServer;
+    use crate::compose::git;
     use flux_core::cluster::WriteOptions;
     use flux_core::{Class, Object};
 
@@ -199,7 +166,9 @@ mod tests {
         whole.as_object_mut().unwrap().extend(spec.as_object().cloned().unwrap());
         let spec: GitRepositorySpec = serde_json::from_value(whole).unwrap();
         let builder = GitSource::builder(&spec.url);
-        let source = SecretSource::new(cluster, "default", spec, builder);
+        let (url, names) = (spec.url.clone(), git::secrets(&spec));
+        let make: Make = Box::new(move |secrets| Ok(Arc::new(git::make(&spec, builder.clone(), secrets)?)));
+        let source = SecretSource::new(cluster, "default", &url, names, make);
         assert!(!format!("{source:?}").contains("hunter2"));
         source.resolve(&Context::background()).await.unwrap_err()
     }

@@ -8,6 +8,7 @@ use flux_core::source::SourceError;
 use serde::Deserialize;
 
 use crate::http::Credentials;
+use crate::secret::Secret;
 
 #[derive(Deserialize)]
 struct Config {
@@ -26,6 +27,9 @@ struct Entry {
 
 /// The names under which Docker Hub is known.
 const DOCKER_HUB: &[&str] = &["docker.io", "index.docker.io", "registry-1.docker.io"];
+
+/// Where a Secret of type `kubernetes.io/dockerconfigjson` has its configuration.
+const CONFIG: &str = ".dockerconfigjson";
 
 impl Credentials {
     /// The credentials for an artifact, such as `oci://ghcr.io/org/app`, from a Docker configuration; the entry with the
@@ -55,6 +59,32 @@ impl Credentials {
         let decoded = decoded.ok_or_else(|| invalid("holds an `auth` that is not base64"))?;
         let (username, password) = decoded.split_once(':').ok_or_else(|| invalid("holds an `auth` without a colon"))?;
         Ok(Self::basic(username, password))
+    }
+
+    /// What the Secret of a registry holds, for an artifact at this URL: a Docker configuration in `.dockerconfigjson`, as
+    /// an `OCIRepository` wants it, or else a user and a password, as a `HelmRepository` of type `oci` may have it.
+    ///
+    /// # Errors
+    /// As [`from_docker_config`](Self::from_docker_config) and [`from_secret`](Self::from_secret), or a Secret that holds
+    /// neither.
+    ///
+    /// ```
+    /// use flux_sources::{Credentials, Secret};
+    /// let config = r#"{"auths": {"ghcr.io": {"username": "ada", "password": "hunter2"}}}"#;
+    /// let secret = Secret::new("apps/ghcr", [(".dockerconfigjson", config)]);
+    /// let credentials = Credentials::from_registry_secret(&secret, "oci://ghcr.io/org/app")?;
+    /// assert_eq!(credentials, Credentials::basic("ada", "hunter2"));
+    /// # Ok::<(), flux_core::SourceError>(())
+    /// ```
+    pub fn from_registry_secret(secret: &Secret, url: &str) -> Result<Self, SourceError> {
+        if let Some(config) = secret.text(CONFIG)? {
+            return Self::from_docker_config(config, url)
+                .map_err(|_| secret.invalid(CONFIG, "is not a Docker configuration"));
+        }
+        match Self::from_secret(secret)? {
+            Self::Anonymous => Err(secret.invalid(CONFIG, "is missing")),
+            found => Ok(found),
+        }
     }
 }
 
@@ -89,6 +119,20 @@ mod tests {
             ("oci://ghcr.io.example.com/a", Credentials::Anonymous),
         ] {
             assert_eq!(Credentials::from_docker_config(config, url).unwrap(), credentials, "{url}");
+        }
+    }
+
+    #[test]
+    fn secrets_hold_a_configuration_or_a_user() {
+        let read = |data: &[(&str, &str)]| {
+            Credentials::from_registry_secret(&Secret::new("ns/s", data.iter().copied()), "oci://a.io/b")
+        };
+        let config = r#"{"auths": {"a.io": {"username": "ada", "password": "hunter2"}}}"#;
+        assert_eq!(read(&[(CONFIG, config)]).unwrap(), Credentials::basic("ada", "hunter2"));
+        assert_eq!(read(&[("username", "ada"), ("password", "x")]).unwrap(), Credentials::basic("ada", "x"));
+        for data in [&[][..], &[(CONFIG, "hunter2")], &[("password", "hunter2")]] {
+            let error = read(data).unwrap_err().to_string();
+            assert!(error.starts_with("Secret `ns/s`: data.") && !error.contains("hunter2"), "{error}");
         }
     }
 
