@@ -17,6 +17,7 @@ use super::tls::{Authority, TlsError};
 use crate::apiserver::{ApiServer, input};
 
 /// How long a client may take for a handshake.
+#[cfg(feature = "tls")]
 const HANDSHAKE_TIME: Duration = Duration::from_secs(30);
 
 /// How long a connection may wait for the headers of its next request.
