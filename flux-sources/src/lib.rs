@@ -8,6 +8,7 @@
 //! | [`helm`] | a chart in a Helm repository | `helm` |
 //! | [`oci`] | an artifact in an OCI registry | `oci` |
 //! | [`bucket`] | the objects of a bucket | `bucket` |
+//! | [`generate`] | parts of other artifacts, put together | `generate` |
 //!
 //! What is fetched can be held against signatures: commits and tags (feature `verify`), charts with provenance files
 //! (`provenance`), and artifacts in registries with Cosign's keys, or with certificates (`oci-verify`).
@@ -16,13 +17,15 @@
 //! be held against it with the feature `contract`. What a source leaves out of its artifact is said by [`ignore`] rules.
 //! Artifacts are kept on disk for others by the `store` (feature `store`), and served over HTTP (feature `serve`).
 
-#[cfg(any(feature = "helm", feature = "oci", feature = "store"))]
+#[cfg(any(feature = "generate", feature = "helm", feature = "oci", feature = "store"))]
 mod archive;
 #[cfg(feature = "bucket")]
 pub mod bucket;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod dir;
+#[cfg(feature = "generate")]
+pub mod generate;
 #[cfg(feature = "git")]
 pub mod git;
 #[cfg(feature = "helm")]
@@ -44,6 +47,8 @@ mod openpgp;
 mod secret;
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(any(feature = "generate", feature = "helm"))]
+mod values;
 
 #[cfg(feature = "http")]
 pub use http::{Credentials, Proxy, Tls};

@@ -5,6 +5,8 @@ use flux_core::tree::normalize;
 use flux_core::yaml::{self, Dialect, Layout, ReadOptions};
 use serde_json::{Map, Value};
 
+use crate::values::lay_over;
+
 /// What the files come to, and which of them were there. No text when none was.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Merged {
@@ -38,15 +40,6 @@ pub(super) fn merge(tree: &Tree, files: &[String], ignore_missing: bool) -> Resu
     }
     let text = (!found.is_empty()).then(|| yaml::write(&Value::Object(merged), Layout::Sigs));
     Ok(Merged { text, found })
-}
-
-fn lay_over(below: &mut Map<String, Value>, above: Map<String, Value>) {
-    for (key, value) in above {
-        match (below.get_mut(&key), value) {
-            (Some(Value::Object(below)), Value::Object(above)) => lay_over(below, above),
-            (_, value) => drop(below.insert(key, value)),
-        }
-    }
 }
 
 #[cfg(test)]
