@@ -158,7 +158,7 @@ fn decode<T: DeserializeOwned>(object: &Object, unsupported: &[(&str, &str)]) ->
     serde_path_to_error::deserialize(Value::Object(map)).map_err(|error| {
         let path = error.path().to_string();
         let path = if path == "." { String::new() } else { path };
-        (path, error.into_inner().to_string())
+        (path, without_value(error.into_inner().to_string()))
     })
 }
 
@@ -171,6 +171,15 @@ fn says_something(value: &Value) -> bool {
         Value::Object(map) => !map.is_empty(),
         _ => true,
     }
+}
+
+/// A problem without the text that is of the wrong type: whatever stands in the wrong place may be a secret.
+fn without_value(problem: String) -> String {
+    let parts = ["invalid type: string \"", "invalid value: string \""].iter().find_map(|start| {
+        let (_, expected) = problem.strip_prefix(start)?.rsplit_once("\", expected ")?;
+        Some(format!("{}, expected {expected}", start.trim_end_matches(" \"")))
+    });
+    parts.unwrap_or(problem)
 }
 
 #[cfg(test)]

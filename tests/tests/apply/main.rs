@@ -9,3 +9,4 @@ mod prune;
 mod secrets;
 mod stages;
 mod support;
+mod weather;

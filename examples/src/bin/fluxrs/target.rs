@@ -15,18 +15,39 @@ use flux_kube::compose::{Composition, Policy};
 
 use crate::Failure;
 
+/// Which cluster.
+#[derive(Args)]
+pub(crate) struct Reach {
+    /// The cluster; where a command needs one and none is given, one in memory
+    #[arg(long)]
+    kubeconfig: Option<PathBuf>,
+    /// The context in the kubeconfig; its current one when not given
+    #[arg(long, requires = "kubeconfig")]
+    context: Option<String>,
+}
+
+impl Reach {
+    /// Whether one is named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.kubeconfig.is_some()
+    }
+
+    /// The cluster that is named, if one is.
+    pub(crate) async fn cluster(&self) -> Result<Option<Arc<dyn Cluster>>, Failure> {
+        let Some(path) = &self.kubeconfig else { return Ok(None) };
+        let (context, policy) = (self.context.as_deref(), KubeconfigPolicy::trusted());
+        Ok(Some(Arc::new(KubeCluster::from_kubeconfig_file(path, context, &policy).await?)))
+    }
+}
+
 /// What every command that reads Flux documents is told.
 #[derive(Args)]
 pub(crate) struct Target {
     /// A file with GitRepository and Kustomization documents
     #[arg(short = 'f', long = "filename")]
     file: PathBuf,
-    /// The cluster to apply to; a cluster in memory when not given
-    #[arg(long)]
-    kubeconfig: Option<PathBuf>,
-    /// The context in the kubeconfig; its current one when not given
-    #[arg(long, requires = "kubeconfig")]
-    context: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
     /// Where to remember what is owned; in memory when not given
     #[arg(long)]
     state: Option<PathBuf>,
@@ -80,12 +101,7 @@ impl Target {
     }
 
     pub(crate) async fn cluster(&self) -> Result<Arc<dyn Cluster>, Failure> {
-        Ok(match &self.kubeconfig {
-            Some(path) => Arc::new(
-                KubeCluster::from_kubeconfig_file(path, self.context.as_deref(), &KubeconfigPolicy::trusted()).await?,
-            ),
-            None => Arc::new(ApiServer::default()),
-        })
+        Ok(self.reach.cluster().await?.unwrap_or_else(|| Arc::new(ApiServer::default())))
     }
 }
 
