@@ -6,6 +6,7 @@ mod support;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -193,6 +194,61 @@ async fn h27_a_chart_that_no_trusted_key_vouches_for_is_refused() {
     refused(repository.get(&keyring(gpg.export(&ada))).await, "revoked");
     repository.take("/app-1.0.0.tgz.prov");
     refused(repository.get(&keys).await, "there is no provenance file");
+}
+
+/// Packages a chart and signs it with the program `helm`, where `FLUX_HELM` names one; verified by both, either way.
+#[tokio::test]
+async fn helm_agrees() {
+    let Some(helm) = std::env::var_os("FLUX_HELM") else {
+        println!("skipped: no FLUX_HELM");
+        return;
+    };
+    let Some(gpg) = Gpg::new() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(&helm);
+        command.args(arguments).current_dir(dir.path());
+        command.envs([("HELM_CACHE_HOME", path("cache")), ("HELM_CONFIG_HOME", path("config"))]);
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for algorithm in ["ed25519", "rsa2048"] {
+        let user = format!("{algorithm}@example.com");
+        let key = gpg.key(&user, algorithm, "sign,cert", "0");
+        fs::write(path("secret.gpg"), gpg.export_secret(&key)).unwrap();
+        fs::write(path("public.gpg"), gpg.export_packets(&key)).unwrap();
+        fs::create_dir_all(path("app/templates")).unwrap();
+        fs::write(path("app/Chart.yaml"), CHART).unwrap();
+        fs::write(path("app/templates/a.yaml"), "a: 1\n").unwrap();
+        let (done, text) = run(&["package", "app", "--sign", "--key", &user, "--keyring", "secret.gpg"]);
+        assert!(done, "{text}");
+        let mut repository = Repository::new();
+        let keys = keyring(gpg.export_packets(&key));
+        let archive = fs::read(path("app-1.0.0.tgz")).unwrap();
+        let provenance = fs::read_to_string(path("app-1.0.0.tgz.prov")).unwrap();
+        repository.archive.clone_from(&archive);
+        repository.put("/app-1.0.0.tgz", archive.clone());
+        let ours = gpg.clearsign(&key, &repository.text(CHART, "app-1.0.0.tgz"));
+        let of_another = gpg.clearsign(&key, &repository.text(CHART, "app-1.0.1.tgz"));
+        let changed = provenance.replace("name: Ada", "name: Eve");
+        assert_ne!(changed, provenance);
+        for (provenance, archive, good) in [
+            (&provenance, &archive[..], true),
+            (&ours, &archive, true),
+            (&of_another, &archive, false),
+            (&changed, &archive, false),
+            (&provenance, &layer(&[("app/Chart.yaml", CHART)]), false),
+        ] {
+            repository.put("/app-1.0.0.tgz", archive);
+            repository.put("/app-1.0.0.tgz.prov", provenance.clone());
+            fs::write(path("app-1.0.0.tgz"), archive).unwrap();
+            fs::write(path("app-1.0.0.tgz.prov"), provenance).unwrap();
+            let (verified, text) = run(&["verify", "app-1.0.0.tgz", "--keyring", "public.gpg"]);
+            assert_eq!(verified, good, "{text}");
+            assert_eq!(repository.get(&keys).await.is_ok(), good, "{text}");
+        }
+    }
 }
 
 /// A chart of version `1.0.0+b.1` in a registry, with these provenance files beside it.

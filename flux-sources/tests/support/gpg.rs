@@ -47,7 +47,16 @@ impl Gpg {
 
     /// The same as packets.
     pub(crate) fn export_packets(&self, key: &str) -> Vec<u8> {
-        let output = Command::new("gpg").args(["--export", key]).env("GNUPGHOME", self.home()).output().unwrap();
+        self.packets(&["--export", key])
+    }
+
+    /// The secret key as packets, which nothing protects.
+    pub(crate) fn export_secret(&self, key: &str) -> Vec<u8> {
+        self.packets(&["--batch", "--pinentry-mode", "loopback", "--passphrase", "", "--export-secret-keys", key])
+    }
+
+    fn packets(&self, arguments: &[&str]) -> Vec<u8> {
+        let output = Command::new("gpg").args(arguments).env("GNUPGHOME", self.home()).output().unwrap();
         assert!(output.status.success() && !output.stdout.is_empty());
         output.stdout
     }
