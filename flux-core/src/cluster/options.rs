@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::Gvk;
+
 /// Which objects to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListOptions {
@@ -50,6 +52,19 @@ pub struct WriteOptions {
     pub dry_run: bool,
     /// Write this subresource, such as `status`, instead of the object.
     pub subresource: Option<String>,
+}
+
+impl WriteOptions {
+    /// The kind of object that a request is about which creates one of this kind: where that is made through the subresource
+    /// of another, such as a `TokenRequest` for a service account, it is the other.
+    pub fn created_on(&self, gvk: &Gvk) -> Gvk {
+        let parent = match (self.subresource.as_deref(), gvk.kind.as_str()) {
+            (Some("token"), "TokenRequest") => "ServiceAccount",
+            (Some("eviction"), "Eviction") | (Some("binding"), "Binding") => "Pod",
+            _ => return gvk.clone(),
+        };
+        Gvk::new("", "v1", parent)
+    }
 }
 
 /// A partial change.

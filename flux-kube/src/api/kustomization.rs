@@ -252,7 +252,8 @@ pub struct KubeConfigReference {
     /// The Secret that holds the kubeconfig.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretKeyReference>,
-    /// The ConfigMap that says how to find the cluster at a cloud; not carried out.
+    /// The ConfigMap that says where the cluster is and as which service account to go there: `provider` (`generic`; those
+    /// of clouds are refused), `address`, `ca.crt`, `audiences` (the address when there are none), `serviceAccountName`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_map_ref: Option<LocalReference>,
 }

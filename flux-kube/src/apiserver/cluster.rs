@@ -204,7 +204,7 @@ impl Cluster for As {
     }
 
     async fn create(&self, cx: &Context, o: &Object, options: &WriteOptions) -> Result<Object, ClusterError> {
-        let mut target = self.target(&o.gvk(), o.namespace().unwrap_or_default(), "")?;
+        let mut target = self.target(&options.created_on(&o.gvk()), o.namespace().unwrap_or_default(), "")?;
         if let Some(subresource) = &options.subresource {
             target = Target { name: o.name().to_owned(), subresource: subresource.clone(), ..target };
         }

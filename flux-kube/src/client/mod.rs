@@ -157,12 +157,13 @@ impl Cluster for KubeCluster {
 
     async fn create(&self, cx: &Context, o: &Object, options: &WriteOptions) -> Result<Object, ClusterError> {
         let reference = o.object_ref();
-        let mut target = self.target(cx, &reference.gvk(), &reference.id.namespace).await?;
+        let gvk = options.created_on(&reference.gvk());
+        let mut target = self.target(cx, &gvk, &reference.id.namespace).await?;
         if let Some(subresource) = &options.subresource {
             target = target.named(&reference.id.name)?.subresource(subresource)?;
         }
         let call = Call::new(Method::POST, target.path()).write(options).body("application/json", body(o)?);
-        object(self.call_about(cx, &reference.gvk(), call).await?)
+        object(self.call_about(cx, &gvk, call).await?)
     }
 
     async fn update(&self, cx: &Context, o: &Object, options: &WriteOptions) -> Result<Object, ClusterError> {

@@ -96,10 +96,13 @@ fn check_reach(unit: &Unit, kustomization: &Kustomization, policy: &Policy) -> R
 
 /// What the cluster is called among pipelines, whoever applies there: objects move between those of one cluster.
 fn place(unit: &Unit, spec: &KustomizationSpec) -> String {
-    match spec.kube_config.as_ref().and_then(|reference| reference.secret_ref.as_ref()) {
-        None => "the cluster".to_owned(),
-        Some(secret) => format!("the cluster of the kubeconfig {}/{}", unit.namespace(), secret.name),
-    }
+    let Some(reference) = &spec.kube_config else { return "the cluster".to_owned() };
+    let (kind, name) = match (&reference.secret_ref, &reference.config_map_ref) {
+        (Some(secret), _) => ("kubeconfig", secret.name.as_str()),
+        (None, Some(map)) => ("ConfigMap", map.name.as_str()),
+        (None, None) => return "the cluster".to_owned(),
+    };
+    format!("the cluster of the {kind} {}/{name}", unit.namespace())
 }
 
 /// The cluster to apply to, as whoever applies there.
@@ -138,23 +141,20 @@ fn remote(
     cluster: &Arc<dyn Cluster>,
     policy: &Policy,
 ) -> Result<Arc<dyn Cluster>, Problem> {
-    let problem = |field: &str, problem: &str| (format!("spec.kubeConfig{field}"), problem.to_owned());
-    match (&reference.secret_ref, &reference.config_map_ref) {
-        (Some(secret), None) => Ok(Arc::new(super::remote::RemoteCluster {
-            local: cluster.clone(),
-            namespace: unit.namespace().to_owned(),
-            name: secret.name.clone(),
-            key: secret.key.clone(),
-            policy: policy.kubeconfigs,
-            identity: None,
-            connected: Arc::default(),
-        })),
-        (None, Some(_)) => Err(problem(
-            ".configMapRef",
-            "clusters of clouds cannot be looked up; put a kubeconfig into a Secret and name it in secretRef",
-        )),
-        _ => Err(problem("", "must have either secretRef or configMapRef")),
-    }
+    use super::remote::{Access, RemoteCluster};
+    let access = match (&reference.secret_ref, &reference.config_map_ref) {
+        (Some(secret), None) => Access::Secret { name: secret.name.clone(), key: secret.key.clone() },
+        (None, Some(map)) => Access::ConfigMap { name: map.name.clone() },
+        _ => return Err(("spec.kubeConfig".to_owned(), "must have either secretRef or configMapRef".to_owned())),
+    };
+    Ok(Arc::new(RemoteCluster {
+        local: cluster.clone(),
+        namespace: unit.namespace().to_owned(),
+        access,
+        policy: policy.kubeconfigs,
+        identity: None,
+        connected: Arc::default(),
+    }))
 }
 
 #[cfg(not(feature = "client"))]

@@ -150,7 +150,7 @@ fn what_is_not_carried_out_is_refused_by_name() {
     for (spec, said) in [
         ("ignore: [{paths: [spec.replicas]}]", "spec.ignore[0].paths[0]: `spec.replicas` is not a JSON pointer"),
         ("ignore: [{paths: [/spec], target: {name: '('}}]", "spec.ignore[0].target: "),
-        ("kubeConfig: {configMapRef: {name: x}}", "spec.kubeConfig.configMapRef: clusters of clouds"),
+        ("kubeConfig: {secretRef: {name: x}, configMapRef: {name: x}}", "spec.kubeConfig: must have either"),
         ("kubeConfig: {}", "spec.kubeConfig: must have either"),
         ("decryption: {provider: sops, serviceAccountName: x}", "spec.decryption.serviceAccountName: cloud identities"),
         ("decryption: {provider: vault}", "spec.decryption.provider: unknown variant `vault`"),

@@ -55,11 +55,15 @@ impl fmt::Debug for Stage {
 impl Stage {
     /// A repository with these files, and a cluster. Nothing runs yet.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
+        Self::on(ApiServer::default(), files)
+    }
+
+    /// The same with this cluster.
+    pub(crate) fn on(server: ApiServer, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let repository = Repository::create(folder.path().join("app")).unwrap();
         files.iter().for_each(|(path, text)| repository.write(path, text).unwrap());
         repository.commit("First").unwrap();
-        let server = ApiServer::default();
         let events = Arc::new(Events::default());
         let journal = Arc::new(MemoryJournal::default());
         Self {

@@ -1,33 +1,34 @@
-//! Clusters whose kubeconfig is in a Secret.
+//! Clusters that a kubeconfig leads to.
+
+mod access;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine as _;
 use flux_core::cluster::{
     ApplyOptions, Cluster, ClusterError, DeleteOptions, Identity, ListOptions, ObjectList, Patch, Resource,
     WatchOptions, WatchStream, WriteOptions,
 };
 use flux_core::digest::Digest;
-use flux_core::{Context, Gvk, Object, ObjectId, ObjectRef};
+use flux_core::{Context, Gvk, Object, ObjectRef};
 use tokio::time::Instant;
 
 use crate::client::{KubeCluster, KubeconfigError, KubeconfigPolicy};
+pub(super) use access::Access;
 
 /// How long a kubeconfig is taken to be what it was.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// The cluster of a kubeconfig in a Secret (`spec.kubeConfig.secretRef`). The Secret is read again when the kubeconfig is
-/// no longer fresh or the cluster no longer lets it in: a new one takes effect without a restart.
+/// The cluster that a Secret or a ConfigMap leads to (`spec.kubeConfig`). That is read again when it is no longer fresh or
+/// the cluster no longer lets anybody in: a new one takes effect without a restart. A token of a service account is asked
+/// for anew before it ends.
 pub(super) struct RemoteCluster {
-    /// Where the Secret is.
+    /// Where the Secret or ConfigMap is.
     pub(super) local: Arc<dyn Cluster>,
     pub(super) namespace: String,
-    pub(super) name: String,
-    /// The entry; `value`, or else `value.yaml`, when none.
-    pub(super) key: Option<String>,
+    pub(super) access: Access,
     pub(super) policy: KubeconfigPolicy,
     /// Whom to act as there.
     pub(super) identity: Option<Identity>,
@@ -37,17 +38,28 @@ pub(super) struct RemoteCluster {
 pub(super) struct Connected {
     digest: Digest,
     read: Instant,
+    /// When what lets one in ends.
+    ends: Option<Instant>,
     cluster: KubeCluster,
+}
+
+impl Connected {
+    fn is_fresh(&self) -> bool {
+        self.read.elapsed() < FRESH && self.lets_in()
+    }
+
+    fn lets_in(&self) -> bool {
+        self.ends.is_none_or(|ends| Instant::now() < ends)
+    }
 }
 
 impl RemoteCluster {
     fn invalid(&self, problem: impl fmt::Display) -> ClusterError {
-        ClusterError::Invalid(format!("kubeconfig of Secret/{}/{}: {problem}", self.namespace, self.name))
+        ClusterError::Invalid(format!("kubeconfig of {}: {problem}", self.access.shown(&self.namespace)))
     }
 
     async fn cluster(&self, cx: &Context) -> Result<Arc<dyn Cluster>, ClusterError> {
-        let known =
-            self.lock().as_ref().filter(|known| known.read.elapsed() < FRESH).map(|known| known.cluster.clone());
+        let known = self.lock().as_ref().filter(|known| known.is_fresh()).map(|known| known.cluster.clone());
         let cluster = match known {
             Some(cluster) => cluster,
             None => self.connect(cx).await?,
@@ -59,34 +71,23 @@ impl RemoteCluster {
     }
 
     async fn connect(&self, cx: &Context) -> Result<KubeCluster, ClusterError> {
-        let text = self.read(cx).await?;
-        let digest = Digest::sha256(text.as_bytes());
-        let same = self.lock().as_ref().filter(|known| known.digest == digest).map(|known| known.cluster.clone());
-        let cluster = match same {
-            Some(cluster) => cluster,
-            None => KubeCluster::from_kubeconfig(&text, None, &self.policy).await.map_err(|error| match error {
-                // What the parser says quotes what it read.
-                KubeconfigError::Invalid(_) => self.invalid("it cannot be read"),
-                other => self.invalid(other),
-            })?,
-        };
-        *self.lock() = Some(Connected { digest, read: Instant::now(), cluster: cluster.clone() });
+        let entry = self.access.read(cx, &*self.local, &self.namespace).await?;
+        let digest = Digest::sha256(entry.basis.as_bytes());
+        if let Some(known) = self.lock().as_mut().filter(|known| known.digest == digest && known.lets_in()) {
+            known.read = Instant::now();
+            return Ok(known.cluster.clone());
+        }
+        let opened = self.access.open(cx, &*self.local, &self.namespace, entry).await?;
+        let cluster = KubeCluster::from_kubeconfig(&opened.kubeconfig, None, &self.policy).await;
+        let cluster = cluster.map_err(|error| match error {
+            // What the parser says quotes what it read.
+            KubeconfigError::Invalid(_) => self.invalid("it cannot be read"),
+            other => self.invalid(other),
+        })?;
+        let now = Instant::now();
+        let ends = opened.lasts.map(|lasts| now + lasts);
+        *self.lock() = Some(Connected { digest, read: now, ends, cluster: cluster.clone() });
         Ok(cluster)
-    }
-
-    async fn read(&self, cx: &Context) -> Result<String, ClusterError> {
-        let reference = ObjectId::new("", "Secret", &*self.namespace, &*self.name).at("v1");
-        let secret = self.local.get(cx, &reference).await?;
-        let secret = secret.ok_or_else(|| self.invalid("there is no such Secret"))?;
-        let keys: &[&str] = match &self.key {
-            Some(key) => &[key.as_str()],
-            None => &["value", "value.yaml"],
-        };
-        let data = |key: &&str| secret.as_map().get("data")?.get(*key)?.as_str();
-        let text =
-            keys.iter().find_map(data).ok_or_else(|| self.invalid(format!("there is no entry {:?}", keys[0])))?;
-        let text = base64::engine::general_purpose::STANDARD.decode(text).ok().and_then(|b| String::from_utf8(b).ok());
-        text.ok_or_else(|| self.invalid("it is not text"))
     }
 
     /// Where the cluster does not know the credentials, new ones may be there already.
@@ -96,6 +97,7 @@ impl RemoteCluster {
             && let Some(stale) = Instant::now().checked_sub(FRESH)
         {
             known.read = stale;
+            known.ends = known.ends.map(|_| stale);
         }
         answer
     }
@@ -108,7 +110,7 @@ impl RemoteCluster {
 impl fmt::Debug for RemoteCluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteCluster")
-            .field("secret", &format_args!("{}/{}", self.namespace, self.name))
+            .field("access", &format_args!("{}", self.access.shown(&self.namespace)))
             .field("identity", &self.identity)
             .finish_non_exhaustive()
     }
@@ -129,8 +131,7 @@ macro_rules! forward {
                 Ok(Arc::new(Self {
                     local: self.local.clone(),
                     namespace: self.namespace.clone(),
-                    name: self.name.clone(),
-                    key: self.key.clone(),
+                    access: self.access.clone(),
                     policy: self.policy,
                     identity: Some(identity.clone()),
                     connected: self.connected.clone(),
