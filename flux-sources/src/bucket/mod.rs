@@ -273,6 +273,7 @@ impl Inner {
         let known = file.as_ref().map(|file| file.etag.as_str());
         let (mut index, mut met) = (Index::default(), false);
         let (mut token, mut listed, mut total) = (None, 0, 0_u64);
+        let mut refused = None;
         loop {
             let Page { objects, next, odd } = self.server.page(cx, &self.prefix, token.clone()).await?;
             if let Some(key) = odd.absolute {
@@ -302,7 +303,13 @@ impl Inner {
                 if rules.ignores(&key, false) {
                     continue;
                 }
-                self.check(&key, object.size, index.0.len(), &mut total)?;
+                if let Err(error) = self.check(&key, object.size, index.0.len(), &mut total) {
+                    // It stands only if the rules do: a later page may have others, which leave this out.
+                    refused.get_or_insert(error);
+                }
+                if refused.is_some() {
+                    continue;
+                }
                 let object = Object { etag: etag.to_owned(), size: object.size };
                 if index.0.insert(key.clone(), object).is_some() {
                     return Err(self.server.rejected(format!("the key `{key}` is listed twice")));
@@ -318,6 +325,9 @@ impl Inner {
         }
         if IGNORE_FILE.starts_with(&self.prefix) && known.is_some() && !met {
             return Ok(Listing::OtherRules { there: false });
+        }
+        if let Some(error) = refused {
+            return Err(error);
         }
         if let Some(path) = index.clash() {
             return Err(self.server.rejected(format!("`{path}` is a file and a directory")));

@@ -241,6 +241,16 @@ async fn limits_hold_before_anything_is_read() {
     }
 }
 
+#[tokio::test]
+async fn limits_are_for_what_is_kept() {
+    // `!early` is listed before the ignore file, and `big` after it, on the same page.
+    let files =
+        [("!early", "12345"), ("!other", ""), (".sourceignore", "big\n/!early\n"), ("big", "12345"), ("c", "1")];
+    let memory = Memory::with(&files).await;
+    let limits = TreeLimits { file_bytes: 4, total_bytes: 4, ..TreeLimits::default() };
+    assert_eq!(fetch(&memory.source_with("", None, limits)).await.unwrap(), ["!other", "c"]);
+}
+
 #[test]
 fn descriptions_are_checked() {
     let build = |provider, bucket: &str, credentials| {
