@@ -1,5 +1,8 @@
 //! How objects reach the place where they should be.
 
+#[cfg(feature = "contract")]
+pub mod contract;
+
 use std::fmt;
 use std::sync::Arc;
 
