@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use flux_core::cluster::ClusterError;
 use flux_core::plan::Observed;
 use flux_core::{Action, ApplyError, Change, Context, Inventory, Manifests, Object, ObjectId, ObjectRef, Plan};
 use futures::FutureExt as _;
@@ -11,6 +12,9 @@ use super::live::failed;
 use super::order::{self, Stage};
 use super::prepare::{Entry, Kinds, defines};
 use super::{ServerSideApplier, lock};
+
+/// Why an object of a kind that is not served cannot be dry-run.
+const DEFINED_HERE: &str = "its kind is defined in this plan";
 
 /// What a plan brings about before its other objects are applied.
 #[derive(Debug, Default)]
@@ -108,8 +112,10 @@ impl Planner<'_> {
                 settled.push(Some(still(observed)));
                 continue;
             }
-            let live = match live {
-                Ok(live) => live,
+            let (live, ahead_of_kind) = match live {
+                Ok(live) => (live, None),
+                // The kind went since the server was asked for it, and comes back with this plan.
+                Err(ClusterError::UnknownKind(_)) if ahead.redefines(id) => (None, Some(DEFINED_HERE.to_owned())),
                 Err(error) => {
                     errors.push(with_origin(failed(&entry.object, "read", error), manifest));
                     continue;
@@ -130,7 +136,7 @@ impl Planner<'_> {
                 desired: fresh.map_or_else(|| self.applier.object(manifest, self.kinds), Ok)?,
                 digest: entry.digest.clone(),
                 origin: manifest.origin.clone(),
-                ahead: self.ahead(&entry.object, ahead),
+                ahead: ahead_of_kind.or_else(|| self.ahead(&entry.object, ahead)),
                 live,
             };
             settled.push(None);
@@ -200,7 +206,7 @@ impl Planner<'_> {
     /// Why an object cannot be dry-run yet.
     fn ahead(&self, object: &ObjectRef, ahead: &Ahead) -> Option<String> {
         if !self.kinds.is_served(&object.gvk()) {
-            Some("its kind is defined in this plan".to_owned())
+            Some(DEFINED_HERE.to_owned())
         } else if ahead.makes_namespace(&object.id) {
             Some(format!("its namespace {} is created in this plan", object.id.namespace))
         } else {
