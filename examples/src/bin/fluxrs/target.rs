@@ -18,7 +18,7 @@ use crate::Failure;
 /// What every command that reads Flux documents is told.
 #[derive(Args)]
 pub(crate) struct Target {
-    /// A file with GitRepository and Kustomization documents
+    /// A file with Flux documents: sources and Kustomizations
     #[arg(short = 'f', long = "filename")]
     file: PathBuf,
     /// The cluster to apply to; a cluster in memory when not given
