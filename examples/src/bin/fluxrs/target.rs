@@ -43,7 +43,7 @@ impl Reach {
 /// What every command that reads Flux documents is told.
 #[derive(Args)]
 pub(crate) struct Target {
-    /// A file with GitRepository and Kustomization documents
+    /// A file with Flux documents: sources and Kustomizations
     #[arg(short = 'f', long = "filename")]
     file: PathBuf,
     #[command(flatten)]
