@@ -27,7 +27,7 @@ pub(super) async fn a_set_comes_changes_and_goes(place: &Place) {
     assert_eq!(place.value("one").await.as_deref(), Some("2"));
 
     // One goes, one stays.
-    let report = place.bring(&*applier, &[one.clone()], &report.inventory).await;
+    let report = place.bring(&*applier, std::slice::from_ref(&one), &report.inventory).await;
     assert_eq!(place.value("two").await, None);
     let patient = place.cx.clone().with_timeout(Duration::from_secs(60));
     let health = applier.wait(&patient, &report.inventory).await.expect("health");

@@ -51,9 +51,9 @@ pub(super) async fn what_moves_is_never_deleted(place: &Place) {
         let taken = if giver_first {
             let given = give.await;
             assert!(given.error.is_none(), "{given:?}");
-            place.bring_in(&cx, &*second, &[moving.clone()], &Inventory::default()).await
+            place.bring_in(&cx, &*second, std::slice::from_ref(&moving), &Inventory::default()).await
         } else {
-            let taken = place.bring_in(&cx, &*second, &[moving.clone()], &Inventory::default()).await;
+            let taken = place.bring_in(&cx, &*second, std::slice::from_ref(&moving), &Inventory::default()).await;
             let given = give.await;
             assert!(given.error.is_none(), "{given:?}");
             taken
